@@ -1,0 +1,123 @@
+"""Pieces that several papers share: input layers, stacked layers, task towers.
+
+Dimension letters: ``B`` batch, ``F`` fields, ``D`` input width, ``T`` tasks, ``H``
+width of what a tower receives.
+"""
+
+import math
+from numbers import Integral
+
+import torch
+from torch import Tensor, nn
+
+
+class DenseInput(nn.Module):
+    """Pass numeric features on as they are, after a check.
+
+    Parameters
+    ----------
+    width : int
+        Number of features ``D``; ``forward`` maps ``(B, D)`` floats to themselves and
+        raises ValueError for any other shape or dtype.
+    """
+
+    def __init__(self, width: int):
+        super().__init__()
+        self.out_features = positive("width", width)
+
+    def forward(self, features: Tensor) -> Tensor:
+        check_matrix("features", features, self.out_features, floating=True)
+        return features  # (B, D)
+
+
+class FieldEmbedding(nn.Module):
+    """One embedding per categorical field, side by side: ``(B, F) -> (B, F * dim)``.
+
+    All fields live in one table, each shifted by its own offset: one look-up instead
+    of ``F``. Id 0 of each field is padding: its row is zero and stays zero.
+
+    Parameters
+    ----------
+    cardinalities : sequence of int
+        Number of ids of each of the ``F`` fields, padding (id 0) included.
+    dim : int
+        Width of one embedding.
+
+    Raises
+    ------
+    IndexError
+        From ``forward``, if an id is not in ``0 .. cardinality - 1``; names the field.
+    """
+
+    def __init__(self, cardinalities, dim: int):
+        super().__init__()
+        sizes = torch.tensor([positive("cardinality", c) for c in cardinalities])
+        if not len(sizes):
+            raise ValueError("cardinalities is empty; expected one size per field")
+        self.out_features = len(sizes) * positive("dim", dim)
+        self.register_buffer("sizes", sizes, persistent=False)  # (F,)
+        self.register_buffer("offsets", sizes.cumsum(0) - sizes, persistent=False)
+        self.table = nn.Parameter(torch.randn(int(sizes.sum()), dim) / math.sqrt(dim))
+        with torch.no_grad():
+            self.table[self.offsets] = 0.0
+        self.table.register_hook(lambda g: g.index_fill(0, self.offsets, 0.0))
+
+    def forward(self, ids: Tensor) -> Tensor:
+        check_matrix("features", ids, len(self.sizes), floating=False)
+        wrong = (ids < 0) | (ids >= self.sizes)  # (B, F)
+        if wrong.any():
+            f = int(wrong.any(0).nonzero()[0])
+            raise IndexError(
+                f"field {f} of features holds ids from {int(ids[:, f].min())} to "
+                f"{int(ids[:, f].max())}; expected 0 to {int(self.sizes[f]) - 1}"
+            )
+        rows = (ids + self.offsets).flatten()  # (B * F,)
+        return self.table.index_select(0, rows).view(len(ids), -1)  # (B, F * dim)
+
+
+class StackedLinear(nn.Module):
+    """``T`` linear layers side by side in one product: ``(B, T, H)`` -> ``(B, T, U)``.
+
+    Each layer is initialised as ``nn.Linear`` is.
+    """
+
+    def __init__(self, n_layers: int, width: int, units: int):
+        super().__init__()
+        bound = 1 / math.sqrt(positive("width", width))
+        shape = positive("n_layers", n_layers), width, positive("units", units)
+        self.weight = nn.Parameter(torch.empty(shape).uniform_(-bound, bound))
+        bias = torch.empty(n_layers, 1, units).uniform_(-bound, bound)
+        self.bias = nn.Parameter(bias)
+
+    def forward(self, h: Tensor) -> Tensor:
+        stacked = torch.baddbmm(self.bias, h.transpose(0, 1), self.weight)  # (T, B, U)
+        return stacked.transpose(0, 1)  # (B, T, U)
+
+
+class Towers(nn.Module):
+    """One tower per task, a hidden layer and an output: ``(B, T, H)`` -> ``(B, T)``."""
+
+    def __init__(self, n_tasks: int, width: int, units: int):
+        super().__init__()
+        self.hidden = StackedLinear(n_tasks, width, units)
+        self.output = StackedLinear(n_tasks, units, 1)
+
+    def forward(self, h: Tensor) -> Tensor:
+        return self.output(self.hidden(h).relu()).squeeze(-1)  # (B, T)
+
+
+def positive(name: str, value: int) -> int:
+    """Return `value` as an int; ValueError naming `name` unless it is an int >= 1."""
+    if isinstance(value, bool) or not isinstance(value, Integral) or value < 1:
+        raise ValueError(f"{name} is {value!r}; expected an integer of at least 1")
+    return int(value)
+
+
+def check_matrix(name: str, x: Tensor, columns: int, floating: bool) -> None:
+    """Raise ValueError unless `x` is ``(B, columns)`` floats, or int64 ids."""
+    fits = x.is_floating_point() if floating else x.dtype == torch.int64
+    if x.ndim != 2 or x.shape[1] != columns or not fits:
+        raise ValueError(
+            f"{name} has shape {tuple(x.shape)} and dtype {x.dtype}; "
+            f"expected (B, {columns}) {'floats' if floating else 'int64 ids'}"
+        )

@@ -1,0 +1,126 @@
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+
+from recsys_tutorial.data.tensors import (
+    PADDING,
+    check_data,
+    encode_fields,
+    minibatches,
+    split_rows,
+    take,
+)
+
+FRAME = pd.DataFrame(
+    {
+        "age": [17, 25, 38, 51, 64, 90],
+        "sex": pd.Categorical(list("FMMFMF"), categories=["F", "M", "X"]),
+        "gain": [0, 0, 0, 0, 10, 20],
+    }
+)
+
+
+def test_categories_keep_their_declared_order_from_one():
+    ids, (field,) = encode_fields(FRAME, ["sex"], slice(None))
+    assert ids[:, 0].tolist() == [1, 2, 2, 1, 2, 1]
+    assert field.labels == [PADDING, "F", "M", "X"]
+
+
+def test_numbers_are_cut_where_the_training_rows_say():
+    ids, (field,) = encode_fields(FRAME, ["age"], [0, 1, 2, 3], bins=2)
+    assert field.labels == [PADDING, "<= 31.5", "> 31.5"]
+    assert ids[:, 0].tolist() == [1, 1, 2, 2, 2, 2]
+
+
+def test_a_number_on_the_edge_goes_below_as_the_label_says():
+    frame = pd.DataFrame({"age": [1, 2, 3]})
+    ids, (field,) = encode_fields(frame, ["age"], slice(None), bins=2)
+    assert field.labels[int(ids[1, 0])] == "<= 2"
+
+
+def test_the_value_of_most_rows_has_a_bin_of_its_own():
+    ids, (field,) = encode_fields(FRAME, ["gain"], slice(None), bins=2)
+    assert field.labels == [PADDING, "<= 0", "<= 15", "> 15"]
+    assert ids[:, 0].tolist() == [1, 1, 1, 1, 2, 3]
+
+
+def test_a_constant_number_is_one_bin():
+    ids, (field,) = encode_fields(pd.DataFrame({"n": [4.0, 4.0]}), ["n"], slice(None))
+    assert ids.unique().tolist() == [1]
+    assert max(ids.flatten()) < len(field.labels)
+
+
+@pytest.mark.parametrize(
+    ("frame", "column", "message"),
+    [
+        (FRAME.iloc[:0], "age", "frame has no rows"),
+        (FRAME, "height", r"frame lacks \['height'\]"),
+        (pd.DataFrame({"a": [1.0, np.nan]}), "a", "'a' holds a missing value in row 1"),
+        (pd.DataFrame({"a": ["x", "y"]}), "a", "'a' has dtype .* expected a category"),
+        (
+            pd.DataFrame({"a": pd.Categorical.from_codes([0, -1], ["x", "y"])}),
+            "a",
+            "'a' holds a missing value in row 1",
+        ),
+    ],
+    ids=["empty table", "no such column", "NaN", "free text", "unknown category"],
+)
+def test_encode_refuses(frame, column, message):
+    with pytest.raises(ValueError, match=message):
+        encode_fields(frame, [column], slice(None))
+
+
+def test_split_is_a_partition_that_repeats():
+    train, test = split_rows(101, 0.2, seed=4)
+    assert len(test) == 20
+    assert torch.equal(torch.cat([train, test]).sort().values, torch.arange(101))
+    assert torch.equal(split_rows(101, 0.2, seed=4)[1], test)
+    assert not torch.equal(split_rows(101, 0.2, seed=5)[1], test)
+    assert [len(part) for part in split_rows(2, 0.01, seed=0)] == [1, 1]
+
+
+@pytest.mark.parametrize(
+    ("n_rows", "test"), [(1, 0.5), (0, 0.5), (10, 0.0), (10, 1.0), (10, float("nan"))]
+)
+def test_split_refuses(n_rows, test):
+    with pytest.raises(ValueError, match="(n_rows|test) is"):
+        split_rows(n_rows, test, seed=0)
+
+
+def test_minibatches_visit_every_row_once_and_keep_rows_together():
+    data = {"a": torch.arange(10), "b": torch.arange(10) * 2}
+    batches = list(minibatches(data, 4, torch.Generator().manual_seed(0)))
+    assert [len(b["a"]) for b in batches] == [4, 4, 2]
+    seen = torch.cat([b["a"] for b in batches])
+    assert seen.tolist() != list(range(10))
+    assert sorted(seen.tolist()) == list(range(10))
+    assert all(torch.equal(b["b"], 2 * b["a"]) for b in batches)
+
+
+def test_minibatches_keep_the_order_without_a_generator():
+    batches = list(minibatches({"a": torch.arange(5)}, 2))
+    assert [b["a"].tolist() for b in batches] == [[0, 1], [2, 3], [4]]
+
+
+def test_take():
+    data = {"a": torch.arange(4), "b": torch.eye(4)}
+    assert take(data, torch.tensor([2, 0]))["a"].tolist() == [2, 0]
+
+
+@pytest.mark.parametrize(
+    ("data", "message"),
+    [
+        ({}, "data is empty"),
+        ({"a": torch.ones(0, 2)}, "data has no rows"),
+        (
+            {"a": torch.ones(2), "b": torch.ones(3)},
+            "different lengths {'a': 2, 'b': 3}",
+        ),
+        ({"a": torch.tensor([[1.0, 2], [3, float("nan")]])}, "a holds NaN .* row 1"),
+        ({"labels": torch.tensor([float("inf"), 1])}, "labels holds NaN .* row 0"),
+    ],
+)
+def test_check_data_refuses(data, message):
+    with pytest.raises(ValueError, match=message):
+        check_data(data)

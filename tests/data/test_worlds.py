@@ -1,0 +1,77 @@
+import math
+
+import numpy as np
+import pytest
+import torch
+
+from recsys_tutorial.data.worlds import two_tasks
+
+
+def least_squares(x, y):
+    return torch.linalg.lstsq(x, y).solution  # (D, 2)
+
+
+@pytest.mark.parametrize("p", [-1.0, 0.0, 0.5, 1.0])
+def test_the_cosine_of_the_weights_is_the_correlation(p):
+    # without sines and noise the labels are linear, and give their weights away
+    world = two_tasks(300, p, scale=2.0, alpha=(), beta=(), noise=0.0)
+    w = least_squares(world["features"], world["labels"])
+    assert torch.nn.functional.cosine_similarity(w[:, 0], w[:, 1], dim=0) == (
+        pytest.approx(p, abs=1e-4)
+    )
+    assert w.norm(dim=0).tolist() == pytest.approx([2.0, 2.0], rel=1e-3)
+
+
+def test_labels_follow_equation_3_row_by_row():
+    quiet = {"noise": 0.0, "n_features": 4, "seed": 3}
+    linear = two_tasks(50, 0.3, alpha=(), beta=(), **quiet)
+    world = two_tasks(50, 0.3, alpha=(0.5, 2.0), beta=(1.0, -1.0), **quiet)
+    pairs = zip(linear["labels"].flatten(), world["labels"].flatten(), strict=True)
+    for z, y in ((float(z), float(y)) for z, y in pairs):
+        assert y == pytest.approx(
+            z + math.sin(0.5 * z + 1.0) + math.sin(2.0 * z - 1.0), abs=1e-4
+        )
+
+
+def test_noise_has_variance_one_hundredth():
+    quiet = two_tasks(20_000, 0.5, noise=0.0)
+    noisy = two_tasks(20_000, 0.5)
+    noise = noisy["labels"] - quiet["labels"]
+    assert noise.var().item() == pytest.approx(0.01, rel=0.03)
+
+
+def test_worlds_of_one_seed_differ_only_in_the_second_task():
+    a, b = two_tasks(100, 0.0, seed=5), two_tasks(100, 0.9, seed=5)
+    assert torch.equal(a["features"], b["features"])
+    assert torch.allclose(a["labels"][:, 0], b["labels"][:, 0], atol=1e-6)
+    assert not torch.allclose(a["labels"][:, 1], b["labels"][:, 1])
+
+
+def test_seeds_repeat_and_differ():
+    a, b, c = two_tasks(10, 0.5, seed=1), two_tasks(10, 0.5, seed=1), two_tasks(10, 0.5)
+    assert torch.equal(a["labels"], b["labels"])
+    assert not torch.equal(a["labels"], c["labels"])
+
+
+def test_label_correlation_grows_with_the_cosine_but_is_not_it():
+    def pearson(p):
+        return np.corrcoef(two_tasks(20_000, p)["labels"].T)[0, 1]
+
+    measured = [pearson(p) for p in (0.0, 0.5, 0.9, 1.0)]
+    assert measured == sorted(measured)
+    assert abs(measured[1] - 0.5) > 0.03
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"n_rows": 0}, "n_rows is 0"),
+        ({"correlation": 1.2}, "correlation is 1.2; expected -1 to 1"),
+        ({"correlation": float("nan")}, "correlation is nan"),
+        ({"n_features": 1}, "n_features is 1; expected at least 2"),
+        ({"alpha": (1.0,)}, "alpha has 1 entries and beta 5"),
+    ],
+)
+def test_bad_arguments(arguments, message):
+    with pytest.raises(ValueError, match=message):
+        two_tasks(**{"n_rows": 5, "correlation": 0.5} | arguments)

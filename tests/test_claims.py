@@ -1,0 +1,71 @@
+import json
+
+import pytest
+
+from recsys_tutorial.claims import MIME, Claim, Claims
+from recsys_tutorial.metrics import Interval
+
+
+def claim(low, high, expected="above zero", **options):
+    measured = Interval((low + high) / 2, low, high, 5)
+    return Claim(
+        **{
+            "zh": "门控 <有用>",
+            "en": "gates <help>",
+            "source": "Ma et al. 2018, Fig. 4",
+            "measured": measured,
+            "quantity": "AUC, MMoE minus shared bottom",
+            "expected": expected,
+            "within": (-1, 1),
+        }
+        | options
+    )
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "expected", "verdict"),
+    [
+        (0.1, 0.2, "above zero", "holds"),
+        (-0.1, 0.2, "above zero", "not seen"),
+        (0.0, 0.2, "above zero", "not seen"),
+        (-0.2, -0.1, "above zero", "reversed"),
+        (-0.2, -0.1, "below zero", "holds"),
+        (-0.2, 0.1, "below zero", "not seen"),
+        (0.1, 0.2, "below zero", "reversed"),
+    ],
+)
+def test_the_verdict_follows_the_interval(low, high, expected, verdict):
+    assert claim(low, high, expected).verdict == verdict
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "verdict"),
+    [(-0.01, 0.04, "holds"), (-0.01, 0.06, "not seen"), (0.06, 0.09, "reversed")],
+)
+def test_a_claim_of_no_difference_needs_a_narrow_interval(low, high, verdict):
+    assert claim(low, high, "near zero", near=0.05).verdict == verdict
+
+
+def test_a_mean_out_of_bounds_is_an_error_that_quotes_the_claim():
+    with pytest.raises(AssertionError, match=r"is 0.15, outside of \[0.2, 1\]: gates"):
+        claim(0.1, 0.2, within=(0.2, 1))
+
+
+@pytest.mark.parametrize(
+    "options", [{"expected": "big"}, {"near": 0.1}, {"expected": "near zero"}]
+)
+def test_bad_expectations(options):
+    with pytest.raises(ValueError, match="near|expected"):
+        claim(0.1, 0.2, **options)
+
+
+def test_the_output_carries_records_html_and_text():
+    bundle = Claims(claim(0.1, 0.2), claim(-0.2, 0.1))._repr_mimebundle_()
+    records = json.loads(json.dumps(bundle[MIME]))
+    assert [r["verdict"] for r in records] == ["holds", "not seen"]
+    assert records[0]["measured"]["mean"] == pytest.approx(0.15)
+    assert "not seen here" in bundle["text/plain"]
+    html = bundle["text/html"]
+    assert html.count("<tr") == 3
+    assert "门控 &lt;有用&gt;" in html
+    assert 'lang="zh-CN"' in html

@@ -1,0 +1,86 @@
+import pytest
+import torch
+from torch import nn
+
+from recsys_tutorial.layers import DenseInput, FieldEmbedding, StackedLinear, Towers
+
+
+def test_field_embedding_is_one_lookup_per_field_side_by_side():
+    layer = FieldEmbedding([3, 4], dim=2)
+    ids = torch.tensor([[1, 3], [2, 1]])
+    out = layer(ids)
+    second_table = layer.table[3:]
+    assert out.shape == (2, layer.out_features) == (2, 4)
+    assert torch.equal(out[0, :2], layer.table[1])
+    assert torch.equal(out[0, 2:], second_table[3])
+
+
+def test_padding_is_zero_and_never_learns():
+    layer = FieldEmbedding([3, 4], dim=2)
+    optimizer = torch.optim.Adam(layer.parameters(), lr=0.1)
+    ids = torch.tensor([[0, 0], [1, 2]])
+    for _ in range(3):
+        optimizer.zero_grad()
+        (layer(ids) - 1).square().sum().backward()
+        optimizer.step()
+    assert torch.equal(layer(ids)[0], torch.zeros(4))
+    assert not torch.equal(layer(ids)[1], torch.zeros(4))
+
+
+@pytest.mark.parametrize("ids", [[[1, 4]], [[1, -1]]])
+def test_ids_out_of_range_name_the_field(ids):
+    with pytest.raises(IndexError, match="field 1 .* expected 0 to 3"):
+        FieldEmbedding([9, 4], dim=2)(torch.tensor(ids))
+
+
+@pytest.mark.parametrize(
+    "features",
+    [torch.ones(2, 2), torch.ones(2, 3, dtype=torch.int64), torch.ones(2).long()],
+    ids=["float ids", "a field too many", "one dimension"],
+)
+def test_field_embedding_refuses(features):
+    with pytest.raises(
+        ValueError, match=r"features has shape .* expected \(B, 2\) int64"
+    ):
+        FieldEmbedding([3, 4], dim=2)(features)
+
+
+def test_dense_input_refuses_ids():
+    with pytest.raises(ValueError, match=r"expected \(B, 2\) floats"):
+        DenseInput(2)(torch.ones(3, 2, dtype=torch.int64))
+
+
+@pytest.mark.parametrize("size", [0, -1, 2.0, True, "8"])
+def test_sizes_are_whole_numbers_from_one(size):
+    with pytest.raises(ValueError, match="expected an integer of at least 1"):
+        DenseInput(size)
+    with pytest.raises(ValueError, match="expected an integer of at least 1"):
+        FieldEmbedding([3, size], dim=2)
+
+
+def test_no_field_at_all():
+    with pytest.raises(ValueError, match="cardinalities is empty"):
+        FieldEmbedding([], dim=2)
+
+
+def test_stacked_linear_is_one_linear_per_task():
+    stacked = StackedLinear(3, width=5, units=4)
+    h = torch.randn(7, 3, 5)
+    slow = [h[:, t] @ stacked.weight[t] + stacked.bias[t] for t in range(3)]
+    assert torch.allclose(stacked(h), torch.stack(slow, 1), atol=1e-6)
+
+
+def test_stacked_linear_starts_as_nn_linear_does():
+    torch.manual_seed(0)
+    ours = StackedLinear(40, width=9, units=50).weight
+    theirs = nn.Linear(9, 2000).weight
+    assert ours.abs().max() <= 1 / 3
+    assert abs(ours.std() - theirs.std()) < 0.01
+
+
+def test_towers_do_not_talk_to_each_other():
+    towers = Towers(2, width=4, units=3)
+    h = torch.randn(5, 2, 4, requires_grad=True)
+    towers(h)[:, 0].sum().backward()
+    assert h.grad[:, 0].abs().sum() > 0
+    assert h.grad[:, 1].abs().sum() == 0

@@ -1,0 +1,59 @@
+import numpy as np
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+
+from recsys_tutorial.metrics import auc, mean_interval
+
+
+def test_auc_by_counting_pairs():
+    labels = torch.tensor([1.0, 0, 1, 0, 0])
+    scores = torch.tensor([0.9, 0.1, 0.4, 0.4, 0.6])
+    # pairs won: 3 for .9; for .4: above .1, tied with .4 (half), below .6
+    assert auc(labels, scores) == pytest.approx((3 + 1.5) / 6)
+
+
+@given(st.lists(st.integers(-50, 50), min_size=4, max_size=30), st.integers(1, 3))
+def test_auc_sees_only_the_order(scores, one_in):
+    labels = [int(i % (one_in + 1) == 0) for i in range(len(scores))]
+    s = np.array(scores, dtype=float)
+    assert auc(labels, s) == pytest.approx(auc(labels, np.exp(s / 10)))
+    assert auc(labels, s) == pytest.approx(1 - auc(labels, -s))
+
+
+@pytest.mark.parametrize(
+    ("labels", "scores", "message"),
+    [
+        ([1, 1, 1], [0.1, 0.2, 0.3], r"values \[1\]; AUC needs both"),
+        ([], [], r"values \[\]"),
+        ([0, 1, 2], [0.1, 0.2, 0.3], r"values \[0, 1, 2\]"),
+        ([0.0, np.nan], [0.1, 0.2], "AUC needs both"),
+        ([0, 1], [0.1], "labels has 2 entries and scores 1"),
+        ([0, 1], [0.1, np.nan], "scores holds NaN"),
+    ],
+)
+def test_auc_refuses(labels, scores, message):
+    with pytest.raises(ValueError, match=message):
+        auc(labels, scores)
+
+
+def test_interval_against_the_table_of_students_t():
+    # three runs, two degrees of freedom: t = 4.303; standard error 1 / sqrt(3)
+    v = mean_interval([1.0, 2.0, 3.0])
+    assert v.mean == 2
+    assert v.n == 3
+    assert v.high - v.mean == pytest.approx(4.303 / np.sqrt(3), rel=1e-3)
+    assert v.mean - v.low == pytest.approx(v.high - v.mean)
+
+
+def test_interval_covers_the_truth_19_times_in_20():
+    draws = np.random.default_rng(0).normal(3, 2, (2000, 5))
+    hits = [v.low <= 3 <= v.high for v in map(mean_interval, draws)]
+    assert 0.94 < np.mean(hits) < 0.96
+
+
+@pytest.mark.parametrize("values", [[], [1.0], [1.0, np.nan]])
+def test_interval_refuses(values):
+    with pytest.raises(ValueError, match="values holds"):
+        mean_interval(values)

@@ -1,0 +1,156 @@
+import pandas as pd
+import pytest
+import torch
+from torch import nn
+
+from recsys_tutorial.train import Runs, fit, repeat
+
+
+class Line(nn.Module):
+    """y = w x, the smallest model there is."""
+
+    def __init__(self):
+        super().__init__()
+        self.w = nn.Parameter(torch.randn(1))
+
+    def loss(self, batch):
+        return (self.w * batch["x"] - batch["y"]).square().mean()
+
+
+def line_data(n=40):
+    x = torch.linspace(-1, 1, n)
+    return {"x": x, "y": 3 * x}
+
+
+def trained(seed=0, **options):
+    torch.manual_seed(seed)
+    model = Line()
+    history = fit(
+        model,
+        line_data(),
+        **{"epochs": 5, "lr": 0.1, "batch_size": 8, "seed": seed, "progress": False}
+        | options,
+    )
+    return model, history
+
+
+def test_fit_finds_the_slope():
+    model, history = trained(epochs=60)
+    assert model.w.item() == pytest.approx(3, abs=0.01)
+    assert history.columns.tolist() == ["epoch", "loss"]
+    assert history.epoch.tolist() == list(range(1, 61))
+
+
+def test_the_loss_in_the_history_is_the_mean_over_rows():
+    # 40 rows in batches of 39 and 1; with a learning rate of nearly nothing the
+    # weights stand still, and the two batches must not count alike
+    model, history = trained(epochs=1, lr=1e-12, batch_size=39)
+    assert history.loss[0] == pytest.approx(model.loss(line_data()).item(), rel=1e-5)
+
+
+def test_same_seed_same_digits():
+    (a, one), (b, two) = trained(seed=7), trained(seed=7)
+    assert torch.equal(a.w, b.w)
+    pd.testing.assert_frame_equal(one, two, check_exact=True)
+    assert not torch.equal(a.w, trained(seed=8)[0].w)
+
+
+def test_the_seed_decides_the_order_of_the_rows():
+    def end(seed):
+        torch.manual_seed(0)
+        model = Line()
+        fit(
+            model,
+            line_data(),
+            epochs=1,
+            lr=0.1,
+            batch_size=8,
+            seed=seed,
+            progress=False,
+        )
+        return model.w.item()
+
+    assert end(0) != end(1)
+
+
+def test_evaluate_sees_evaluation_mode_without_gradients():
+    seen = []
+
+    def evaluate(model):
+        seen.append((model.training, torch.is_grad_enabled()))
+        return {"w": model.w.item()}
+
+    model, history = trained(epochs=3, evaluate=evaluate)
+    assert seen == [(False, False)] * 3
+    assert history.w.iloc[-1] == model.w.item()
+    assert torch.is_grad_enabled()
+
+
+def test_a_progress_bar_is_shown_unless_refused(capsys):
+    trained(progress=True)
+    assert "/5 [" in capsys.readouterr().err
+    trained(progress=False)
+    assert capsys.readouterr().err == ""
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"epochs": 0}, "epochs is 0"),
+        ({"batch_size": 0}, "batch_size is 0"),
+        ({"lr": 0.0}, "lr is 0.0"),
+        ({"lr": float("nan")}, "lr is nan"),
+    ],
+)
+def test_fit_refuses(options, message):
+    with pytest.raises(ValueError, match=message):
+        trained(**options)
+
+
+def test_a_loss_that_explodes_is_named():
+    with pytest.raises(FloatingPointError, match="in epoch 1; try an lr below 1e"):
+        trained(lr=1e30)
+
+
+def draw(seed):
+    return {"score": torch.rand(()).item() + seed, "error": float(seed)}
+
+
+def test_repeat_seeds_each_run_and_leaves_the_generator_alone():
+    torch.manual_seed(123)
+    expected = torch.rand(1)
+    torch.manual_seed(123)
+    runs = repeat({"a": draw, "b": draw}, [0, 1, 2], progress=False)
+    assert torch.equal(torch.rand(1), expected)
+    assert runs.values("a", "score").equals(runs.values("b", "score"))
+    assert runs.values("a", "score").index.tolist() == [0, 1, 2]
+
+
+def test_summary_and_paired_differences():
+    table = pd.DataFrame(
+        [
+            (m, s, "auc", v + 10 * s)
+            for m, v in (("base", 1.0), ("new", 1.5))
+            for s in (0, 1, 2)
+        ],
+        columns=["model", "seed", "metric", "value"],
+    )
+    runs = Runs(table)
+    assert runs.summary().loc[("base", "auc"), "mean"] == 11
+    # the runs lie far apart, the pairs do not: that is why pairs are compared
+    assert runs.summary().loc[("base", "auc"), "high"] > 30
+    difference = runs.paired("base").loc[("new", "auc")]
+    assert difference[["mean", "low", "high"]].tolist() == pytest.approx([0.5] * 3)
+    assert difference["n"] == 3
+
+
+@pytest.mark.parametrize("seeds", [[], [1], [2, 2]])
+def test_repeat_wants_two_seeds(seeds):
+    with pytest.raises(ValueError, match="expected two or more, all different"):
+        repeat({"a": draw}, seeds, progress=False)
+
+
+def test_unknown_model_or_metric_is_named():
+    runs = repeat({"a": draw}, [0, 1], progress=False)
+    with pytest.raises(KeyError, match="no runs of model 'c'"):
+        runs.values("c", "score")
