@@ -1,0 +1,60 @@
+# `make` alone lists what there is. The first target to need it makes .venv by itself.
+
+PYTHON ?= python3
+JOBS ?= 2
+ifeq ($(OS),Windows_NT)
+BIN := .venv/Scripts
+else
+BIN := .venv/bin
+endif
+SITE := _build/html/index.html
+
+.DEFAULT_GOAL := help
+.PHONY: help environment book test test-fast check run sync lab clean
+
+help:
+	@echo "make book       build the site in _build/html (sets everything up, once)   建站"
+	@echo "make test       every test: package, notebooks on real data, site          全部测试"
+	@echo "make test-fast  the tests of the package and of the scripts                快速测试"
+	@echo "make check      lint the code, check the notebooks' rules                  检查规范"
+	@echo "make run        execute all notebooks again, in place                      重新执行"
+	@echo "make sync       write the package's source text into the notebooks         同步源码"
+	@echo "make lab        open the notebooks in JupyterLab                           打开编辑"
+	@echo "make clean      remove what was built, keep .venv                          清理"
+	@echo
+	@echo "A certain Python: make PYTHON=python3.12 book"
+
+environment:
+	@$(PYTHON) book/environment.py
+
+book: environment
+	@$(BIN)/jupyter-book build . -n -W --keep-going -q
+	@echo
+	@echo "已建好，请打开 | The book is ready, open: $(CURDIR)/$(SITE)"
+
+test: check book
+	@$(BIN)/python -m pytest tests notebooks --nbval-lax --nbval-current-env \
+		-n $(JOBS) --dist loadscope
+
+test-fast: environment
+	@$(BIN)/python -m pytest tests -n $(JOBS) --dist loadscope \
+		--ignore tests/book/test_site.py
+
+check: environment
+	@$(BIN)/ruff check --quiet .
+	@$(BIN)/python book/notebook_rules.py
+	@$(BIN)/python book/sync.py --check
+
+run: environment
+	@$(BIN)/python book/execute.py
+
+sync: environment
+	@$(BIN)/python book/sync.py
+
+lab: environment
+	@$(BIN)/jupyter lab notebooks
+
+clean:
+	@rm -rf _build .pytest_cache .ruff_cache .hypothesis
+	@find . -name .venv -prune -o -type d \( -name __pycache__ -o -name "*.egg-info" \
+		-o -name .ipynb_checkpoints \) -prune -exec rm -rf {} +

@@ -1,0 +1,128 @@
+"""The directive ``results``: every chapter's claims in one table.
+
+A chapter's notebook ends with a cell whose output holds its claims as JSON
+(`recsys_tutorial.claims`). They are read from the committed outputs, in the order of
+the table of contents; nothing is listed twice by hand.
+"""
+
+import json
+from pathlib import Path
+
+from bilingual import block, both, phrase
+from docutils import nodes
+from sphinx import addnodes
+from sphinx.util.docutils import SphinxDirective
+
+MIME = "application/vnd.recsys-tutorial.claims+json"
+VERDICTS = {
+    "holds": ("成立", "holds"),
+    "not seen": ("未见", "not seen here"),
+    "reversed": ("相反", "reversed"),
+}
+HEAD = [
+    ("论文说", "The paper says"),
+    ("本书测得", "We measured"),
+    ("结论", "Verdict"),
+]
+
+
+def claims_in(path: Path) -> list[dict]:
+    """Read the claims from a notebook's outputs; an empty list if there are none."""
+    notebook = json.loads(path.read_text(encoding="utf-8"))
+    return [
+        record
+        for cell in notebook["cells"]
+        for output in cell.get("outputs", [])
+        for record in output.get("data", {}).get(MIME, [])
+    ]
+
+
+def figure(record: dict) -> str:
+    """Write a measurement as ``mean [low, high]``."""
+    m = record["measured"]
+    return f"{m['mean']:+.3f} [{m['low']:+.3f}, {m['high']:+.3f}]"
+
+
+class Results(SphinxDirective):
+    """One table for each notebook that has claims, under a link to its chapter."""
+
+    def run(self) -> list[nodes.Node]:
+        found: list[nodes.Node] = []
+        for docname in self.notebooks():
+            self.env.note_dependency(self.env.doc2path(docname))
+            records = claims_in(Path(self.env.doc2path(docname)))
+            if records:
+                found += [self.chapter(docname), table(records)]
+        return found or [
+            block("zh", nodes.paragraph("", "还没有一章执行完毕。")),
+            block("en", nodes.paragraph("", "No chapter has been run yet.")),
+        ]
+
+    def notebooks(self) -> list[str]:
+        """Notebooks in the order of the table of contents."""
+        site_map = self.config.external_site_map
+        return [
+            name
+            for name in site_map
+            if name in self.env.found_docs
+            and self.env.doc2path(name).endswith(".ipynb")
+        ]
+
+    def chapter(self, docname: str) -> nodes.paragraph:
+        """Link to a chapter, by its own title."""
+        link = addnodes.pending_xref(
+            "",
+            nodes.inline(),
+            refdoc=self.env.docname,
+            refdomain="std",
+            reftype="doc",
+            reftarget="/" + docname,
+            refexplicit=False,
+            refwarn=True,
+        )
+        return nodes.paragraph("", "", link, classes=["results-chapter"])
+
+
+def table(records: list[dict]) -> nodes.table:
+    """Make the table of one chapter."""
+    group = nodes.tgroup("", cols=len(HEAD))
+    group += [nodes.colspec(colwidth=width) for width in (50, 34, 16)]
+    head = [nodes.entry("", nodes.paragraph("", "", *both(*pair))) for pair in HEAD]
+    group += nodes.thead("", nodes.row("", *head))
+    group += nodes.tbody("", *(row(record) for record in records))
+    return nodes.table("", group, classes=["claims"])
+
+
+def row(record: dict) -> nodes.row:
+    """Make one row: what the paper says and where, our figure, the verdict."""
+    verdict = record["verdict"]
+    says = [
+        block("zh", nodes.paragraph("", record["zh"])),
+        block("en", nodes.paragraph("", record["en"])),
+        small(record["source"]),
+    ]
+    count = record["measured"].get("n")
+    what = record["quantity"] + (f"; n = {count}" if count else "")
+    measured = [nodes.paragraph("", figure(record)), small(what)]
+    zh, en = VERDICTS.get(verdict, (verdict, verdict))
+    badge = nodes.inline(
+        "",
+        "",
+        phrase("zh", nodes.Text(zh)),
+        nodes.Text(" "),
+        phrase("en", nodes.Text(en)),
+        classes=["verdict", verdict.replace(" ", "-")],
+    )
+    cells = [says, measured, [nodes.paragraph("", "", badge)]]
+    return nodes.row("", *(nodes.entry("", *cell) for cell in cells))
+
+
+def small(text: str) -> nodes.paragraph:
+    """Make a line in small print."""
+    return nodes.paragraph("", text, classes=["small"])
+
+
+def setup(app):
+    """Register the directive."""
+    app.add_directive("results", Results)
+    return {"version": "1", "parallel_read_safe": True, "parallel_write_safe": True}

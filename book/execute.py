@@ -1,0 +1,180 @@
+"""Run notebooks from top to bottom, each in a fresh kernel, and keep the outputs.
+
+``python book/execute.py [paths] [--jobs N]`` rewrites each notebook in place, in one
+step, when all its cells have run; a notebook that fails stays as it was.  What would
+differ from run to run or from machine to machine (timings, progress bars, versions)
+is left out of the file.
+"""
+
+import argparse
+import hashlib
+import os
+import re
+import signal
+import sys
+import time
+from concurrent.futures import ThreadPoolExecutor, as_completed
+from pathlib import Path
+
+import notebook_files
+from nbclient import NotebookClient
+from nbclient.exceptions import CellExecutionError, CellTimeoutError, DeadKernelError
+from nbformat import NotebookNode
+from notebook_files import CELL_METADATA, METADATA
+
+CELL_SECONDS = 600
+WIDGET = "application/vnd.jupyter.widget-view+json"
+# "30%|###  | 3/10 [00:01<00:02" or "3it [00:01, ", and tqdm's wish for a widget
+PROGRESS_BAR = re.compile(
+    r"\d(%\|.*|\w*) \[(\d+:)?\d\d:\d\d[<,]|IProgress not found|\.autonotebook import"
+)
+
+
+def execute(path: Path, kernels: set[int]) -> str:
+    """Run one notebook and save it with its new outputs.
+
+    Parameters
+    ----------
+    path : Path
+        The notebook; its cells run in the folder it lies in.
+    kernels : set of int
+        Holds the kernel's process id while it runs, so that it can be ended.
+
+    Returns
+    -------
+    str
+        What it took: seconds and, where the system tells it, peak memory.
+
+    Raises
+    ------
+    RuntimeError
+        If a cell fails, takes longer than `CELL_SECONDS`, or its kernel dies.
+    """
+    notebook = notebook_files.read(path)
+    for cell in notebook.cells:
+        if cell.cell_type == "code":
+            cell.update(outputs=[], execution_count=None)
+    client = NotebookClient(
+        notebook,
+        kernel_name=METADATA["kernelspec"]["name"],
+        timeout=CELL_SECONDS,
+        extra_arguments=["--log-level=ERROR"],
+        coalesce_streams=True,
+        record_timing=False,
+        store_widget_state=False,
+        resources={"metadata": {"path": str(path.resolve().parent)}},
+    )
+    # Figures must go into the notebook, whatever back end the shell asks for.
+    environment = {k: v for k, v in os.environ.items() if k != "MPLBACKEND"}
+    start = time.perf_counter()
+    with client.setup_kernel(env=environment):
+        process = client.km.provisioner.pid
+        kernels.add(process)
+        try:
+            for index, cell in enumerate(notebook.cells):
+                _run_cell(client, cell, index)
+            cost = f"{time.perf_counter() - start:.1f} s{_peak_memory(process)}"
+        finally:
+            kernels.discard(process)
+    clean(notebook)
+    notebook_files.save(notebook, path)
+    return cost
+
+
+def _run_cell(client: NotebookClient, cell: NotebookNode, index: int) -> None:
+    try:
+        client.execute_cell(cell, index)
+        return
+    except CellExecutionError as error:
+        reason = f"{error.ename}: {error.evalue}".strip().splitlines()[0]
+    except CellTimeoutError:
+        reason = f"it ran for more than {CELL_SECONDS} s"
+    except DeadKernelError:
+        reason = "the kernel died (out of memory, or ended from outside)"
+    first = cell.source.strip().splitlines()[0]
+    raise RuntimeError(f"cell {index} ({first}) failed: {reason}")
+
+
+def _peak_memory(process: int) -> str:
+    """Give the peak memory of a process in words; Linux only, "" elsewhere."""
+    try:
+        status = Path(f"/proc/{process}/status").read_text()
+    except OSError:
+        return ""
+    peak = re.search(r"VmHWM:\s*(\d+) kB", status)
+    return f", {int(peak[1]) / 1000:.0f} MB" if peak else ""
+
+
+def clean(notebook: NotebookNode) -> None:
+    """Leave out of a notebook what depends on the run, the machine or the editor."""
+    notebook.update(metadata=METADATA, nbformat=4, nbformat_minor=5)
+    seen = set()
+    for index, cell in enumerate(notebook.cells):
+        kept = {k: v for k, v in cell.metadata.items() if k in CELL_METADATA}
+        cell.metadata = NotebookNode(kept)
+        if cell.get("id") in seen | {None}:
+            digest = hashlib.sha256(f"{index} {cell.source}".encode())
+            cell.id = digest.hexdigest()[:8]
+        seen.add(cell.id)
+        if cell.cell_type == "code":
+            cell.outputs = [output for output in cell.outputs if _worth_keeping(output)]
+
+
+def _worth_keeping(output: NotebookNode) -> bool:
+    """Shorten an output to what is worth keeping; False if nothing is."""
+    data = output.get("data", {})
+    if "image/svg+xml" in data:  # holds the date and the version of matplotlib
+        data["image/svg+xml"] = re.sub(
+            r"\s*<metadata>.*?</metadata>", "", data["image/svg+xml"], flags=re.S
+        )
+    if output.get("name") == "stderr":
+        lines = output.text.splitlines(keepends=True)
+        output.text = "".join(x for x in lines if not PROGRESS_BAR.search(x))
+        return bool(output.text.strip())
+    return WIDGET not in data
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Execute the notebooks named on the command line."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("paths", nargs="*", help="notebooks or folders (default: all)")
+    parser.add_argument(
+        "--jobs",
+        type=int,
+        default=min(2, os.cpu_count() or 1),
+        help="how many notebooks run at the same time (default: %(default)s)",
+    )
+    options = parser.parse_args(arguments)
+    if options.jobs < 1:
+        parser.error(f"--jobs is {options.jobs}, expected 1 or more")
+    try:
+        paths = notebook_files.find(options.paths)
+    except FileNotFoundError as error:
+        parser.error(str(error))
+    kernels: set[int] = set()
+    failed = 0
+    pool = ThreadPoolExecutor(options.jobs)
+    try:
+        running = {pool.submit(execute, path, kernels): path for path in paths}
+        for done, future in enumerate(as_completed(running), start=1):
+            where = f"[{done}/{len(paths)}] {notebook_files.shown(running[future])}"
+            try:
+                print(f"{where}: {future.result()}", flush=True)
+            except (RuntimeError, ValueError, OSError) as error:
+                failed += 1
+                print(f"{where}: {error}; the file is as it was", flush=True)
+    except KeyboardInterrupt:
+        pool.shutdown(wait=False, cancel_futures=True)
+        while not all(future.done() for future in running):
+            for process in list(kernels):
+                os.kill(process, signal.SIGTERM)
+            time.sleep(0.1)
+        print("interrupted; notebooks that were running are as they were")
+        return 130
+    finally:
+        pool.shutdown()
+    return int(failed > 0)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
