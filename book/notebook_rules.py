@@ -75,7 +75,8 @@ def check(path: Path) -> list[Problem]:
 def check_bibliography() -> list[Problem]:
     """Check that the book cites each entry of its bibliography."""
     notebooks = [notebook_files.read(path) for path in notebook_files.find()]
-    pages = (notebook_files.ROOT / "book").rglob("*.md")
+    book = notebook_files.ROOT / "book"
+    pages = [*book.rglob("*.md"), book / "papers.tsv"]
     texts = [page.read_text(encoding="utf-8") for page in pages]
     return list(citations.never_cited(citations.load(), notebooks, texts))
 
