@@ -7,6 +7,7 @@ is left out of the file.
 """
 
 import argparse
+import asyncio
 import hashlib
 import os
 import re
@@ -66,24 +67,32 @@ def execute(path: Path, kernels: set[int]) -> str:
     )
     # Figures must go into the notebook, whatever back end the shell asks for.
     environment = {k: v for k, v in os.environ.items() if k != "MPLBACKEND"}
-    start = time.perf_counter()
-    with client.setup_kernel(env=environment):
-        process = client.km.provisioner.pid
-        kernels.add(process)
-        try:
-            for index, cell in enumerate(notebook.cells):
-                _run_cell(client, cell, index)
-            cost = f"{time.perf_counter() - start:.1f} s{_peak_memory(process)}"
-        finally:
-            kernels.discard(process)
+    # A loop of its own, closed at the end with all that hangs on it: nbclient's
+    # synchronous calls leave one open in each thread.
+    cost = asyncio.run(_run_cells(client, environment, kernels))
     clean(notebook)
     notebook_files.save(notebook, path)
     return cost
 
 
-def _run_cell(client: NotebookClient, cell: NotebookNode, index: int) -> None:
+async def _run_cells(
+    client: NotebookClient, environment: dict[str, str], kernels: set[int]
+) -> str:
+    start = time.perf_counter()
+    async with client.async_setup_kernel(env=environment):
+        process = client.km.provisioner.pid
+        kernels.add(process)
+        try:
+            for index, cell in enumerate(client.nb.cells):
+                await _run_cell(client, cell, index)
+            return f"{time.perf_counter() - start:.1f} s{_peak_memory(process)}"
+        finally:
+            kernels.discard(process)
+
+
+async def _run_cell(client: NotebookClient, cell: NotebookNode, index: int) -> None:
     try:
-        client.execute_cell(cell, index)
+        await client.async_execute_cell(cell, index)
         return
     except CellExecutionError as error:
         reason = f"{error.ename}: {error.evalue}".strip().splitlines()[0]

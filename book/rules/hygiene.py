@@ -4,9 +4,9 @@ import re
 from collections import Counter
 from collections.abc import Iterator
 
-import nbformat
 import notebook_files
 from nbformat import NotebookNode
+from nbformat.validator import iter_validate
 from notebook_files import CELL_METADATA, METADATA
 
 from rules.reading import Problem, tags
@@ -26,9 +26,7 @@ def valid(notebook: NotebookNode) -> Iterator[Problem]:
             f"notebook format 4.{notebook.get('nbformat_minor')}, expected 4.5: run "
             "python book/execute.py",
         )
-    try:
-        nbformat.validate(notebook, version=4, version_minor=5)
-    except nbformat.ValidationError as error:
+    for error in iter_validate(notebook, version=4, version_minor=5):
         reason = error.message.partition("\n")[0][:120]
         yield Problem(None, f"not a valid notebook: {reason}")
     count = Counter(cell.get("id") for cell in notebook.cells)

@@ -190,10 +190,11 @@ def test_nbval_understands_the_tags(sample_path, sample: NotebookNode, tmp_path)
     folder = sample_path.parent.parent
     done = nbval(sample_path, folder)
     assert done.returncode == 0, done.stdout
-    assert "8 passed" in done.stdout
+    count = sum(cell.cell_type == "code" for cell in sample.cells)
+    assert f"{count} passed" in done.stdout
     exact = next(cell for cell in sample.cells if cell.id == "exact")
     exact.outputs[0].data["text/plain"] = "[0.4, 0.6]"
     notebook_files.save(sample, tmp_path / "wrong.ipynb")
     done = nbval(tmp_path / "wrong.ipynb", folder)
     assert done.returncode == 1, done.stdout
-    assert "1 failed, 7 passed" in done.stdout
+    assert f"1 failed, {count - 1} passed" in done.stdout
