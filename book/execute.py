@@ -132,15 +132,20 @@ def clean(notebook: NotebookNode) -> None:
 def _worth_keeping(output: NotebookNode) -> bool:
     """Shorten an output to what is worth keeping; False if nothing is."""
     data = output.get("data", {})
-    if "image/svg+xml" in data:  # holds the date and the version of matplotlib
-        data["image/svg+xml"] = re.sub(
-            r"\s*<metadata>.*?</metadata>", "", data["image/svg+xml"], flags=re.S
-        )
+    if "image/svg+xml" in data:
+        data["image/svg+xml"] = _slim(data["image/svg+xml"])
     if output.get("name") == "stderr":
         lines = output.text.splitlines(keepends=True)
         output.text = "".join(x for x in lines if not PROGRESS_BAR.search(x))
         return bool(output.text.strip())
     return WIDGET not in data
+
+
+def _slim(svg: str) -> str:
+    """Leave out of a figure its date, comments, line breaks and spare decimals."""
+    svg = re.sub(r"<metadata>.*?</metadata>|<!--.*?-->", "", svg, flags=re.S)
+    svg = re.sub(r"(?<=\d\.\d{3})\d+", "", svg)
+    return re.sub(r">\s+<", "><", svg).replace("\n", " ").strip()
 
 
 def main(arguments: list[str] | None = None) -> int:

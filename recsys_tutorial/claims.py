@@ -77,17 +77,17 @@ class Claim:
         return "holds" if low > 0 else "reversed" if high < 0 else "not seen"
 
 
-class Claims(list):
+class Claims:
     """The claims of one chapter; shown as a table, and kept as JSON in the output."""
 
     def __init__(self, *claims: Claim):
-        super().__init__(claims)
+        self.claims = claims
 
     def records(self) -> list[dict]:
         """One JSON-ready record per claim, the verdict included."""
         return [
             asdict(c) | {"measured": c.measured._asdict(), "verdict": c.verdict}
-            for c in self
+            for c in self.claims
         ]
 
     def _repr_html_(self) -> str:
@@ -97,7 +97,7 @@ class Claims(list):
         plain = "\n".join(
             f"{VERDICTS[c.verdict][1]:>13}  {c.en} ({c.source}): "
             f"{c.quantity} {c.measured}"
-            for c in self
+            for c in self.claims
         )
         return {
             MIME: self.records(),

@@ -10,6 +10,7 @@ A plot cell makes its figure with `canvas`, fills the axes and ends with the fig
 import matplotlib as mpl
 import matplotlib.pyplot as plt
 import numpy as np
+import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib_inline.backend_inline import set_matplotlib_formats
@@ -41,7 +42,8 @@ STYLE = {
     "legend.frameon": False,
     "lines.linewidth": 1.6,
     "savefig.facecolor": "white",
-    "svg.fonttype": "path",  # the same letters on every machine
+    "svg.fonttype": "none",  # letters stay letters: small files, found by search
+    "font.sans-serif": ["DejaVu Sans", "Verdana", "sans-serif"],  # of equal widths
     "svg.hashsalt": "recsys-tutorial",  # the same file on every run
 }
 
@@ -116,17 +118,19 @@ def intervals(axes: Axes, rows: dict[str, Interval], unit: str = "") -> None:
     axes.set_xlabel(unit)
 
 
-def heat(
-    axes: Axes, matrix, rows: list[str], columns: list[str], unit: str = "", **options
-) -> None:
-    """A matrix as colours, with a colour bar."""
-    image = axes.imshow(np.asarray(matrix), aspect="auto", **options)
-    axes.set_xticks(range(len(columns)), columns)
-    axes.set_yticks(range(len(rows)), rows)
+def heat(axes: Axes, table: pd.DataFrame, unit: str = "", **options) -> None:
+    """A table as colours, under its own row and column labels.
+
+    The colour bar is drawn if `unit` is given, so that neighbours can share one.
+    """
+    image = axes.imshow(table.to_numpy(), aspect="auto", **options)
+    axes.set_xticks(range(len(table.columns)), table.columns)
+    axes.set_yticks(range(len(table.index)), table.index)
     axes.grid(visible=False)
     axes.spines[:].set_visible(False)
     axes.tick_params(length=0)
-    axes.figure.colorbar(image, ax=axes, label=unit)
+    if unit:
+        axes.figure.colorbar(image, ax=axes, label=unit)
 
 
 def figure_text(figure: Figure) -> str:

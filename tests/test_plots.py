@@ -1,5 +1,6 @@
 import matplotlib.pyplot as plt
 import numpy as np
+import pandas as pd
 import pytest
 
 from recsys_tutorial import plots
@@ -61,7 +62,8 @@ def test_intervals_stand_against_zero():
 
 def test_heat_names_rows_and_columns_and_has_a_bar():
     figure, axes = plots.canvas()
-    plots.heat(axes, np.eye(2), ["r1", "r2"], ["c1", "c2"], "weight")
+    table = pd.DataFrame(np.eye(2), ["r1", "r2"], ["c1", "c2"])
+    plots.heat(axes, table, "weight")
     assert {"r1", "c2", "weight"} <= set(plots.figure_text(figure).split("\n"))
     assert len(figure.axes) == 2
 

@@ -65,7 +65,10 @@ def test_progress_bars_are_left_out_and_warnings_stay(tiny):
 
 
 def test_cleaning_drops_widgets_and_dates():
-    svg = "<svg>\n <metadata>\n  <date>today</date>\n </metadata>\n <g/></svg>"
+    svg = (
+        "<svg>\n <metadata>\n  <date>today</date>\n </metadata>\n <!-- axes -->\n"
+        ' <path d="M 0.25 1.123456\nz"/></svg>'
+    )
     outputs = [
         v4.new_output("display_data", {execute.WIDGET: {}, "text/plain": "Bar()"}),
         v4.new_output("display_data", {"image/svg+xml": svg}),
@@ -73,7 +76,7 @@ def test_cleaning_drops_widgets_and_dates():
     cell = v4.new_code_cell("plot()", outputs=outputs)
     execute.clean(v4.new_notebook(cells=[cell]))
     assert [output.data for output in cell.outputs] == [
-        {"image/svg+xml": "<svg>\n <g/></svg>"}
+        {"image/svg+xml": '<svg><path d="M 0.25 1.123 z"/></svg>'}
     ]
 
 
