@@ -7,7 +7,6 @@ BIN := .venv/Scripts
 else
 BIN := .venv/bin
 endif
-SITE := _build/html/index.html
 
 .DEFAULT_GOAL := help
 .PHONY: help environment book test test-fast check run sync lab clean
@@ -28,9 +27,7 @@ environment:
 	@$(PYTHON) book/environment.py
 
 book: environment
-	@$(BIN)/jupyter-book build . -n -W --keep-going -q
-	@echo
-	@echo "已建好，请打开 | The book is ready, open: $(CURDIR)/$(SITE)"
+	@$(BIN)/python book/editions.py
 
 test: check book
 	@$(BIN)/python -m pytest tests notebooks --nbval-lax --nbval-current-env \

@@ -2,18 +2,17 @@
 
 What is written in one language stands in a cell tagged ``lang-zh`` or ``lang-en`` (in a
 notebook) or between ``:::{zh}`` or ``:::{en}`` and ``:::`` (on a prose page); what is
-shared is written once. Titles and part captions hold both, as in
-``## 门控 | The gate``. This extension gives each language its element, with the class
-and the ``lang`` attribute that style sheets, screen readers and hyphenation go by:
+shared is written once. Titles, part captions and alternative texts hold both, as in
+``## 门控 | The gate``. The config value ``edition`` is "zh", "en" or "both", and says
+what a page keeps:
 
 * `tag_cells` turns tagged cells into blocks before a notebook is parsed, and stops the
   build at a cell whose twin is missing;
 * `SplitTitles` splits titles, and names the anchors after the English half, so that
-  ``#the-gate`` stays when the Chinese title changes;
-* `split_captions` splits the captions in the side bar.
-
-The config value ``edition`` is "both". Each node carries its language in ``language``,
-which is what an edition in one language has to look at.
+  ``#the-gate`` is the same place in all editions;
+* `KeepEdition` drops what is in the other language;
+* in the edition "both", each language gets its element, with the class and the ``lang``
+  attribute that style sheets, screen readers and hyphenation go by.
 """
 
 import json
@@ -22,6 +21,7 @@ from pathlib import Path
 
 from docutils import nodes
 from docutils.nodes import make_id
+from sphinx import addnodes
 from sphinx.errors import ExtensionError
 from sphinx.transforms import SphinxTransform
 from sphinx.util.docutils import SphinxDirective
@@ -72,8 +72,20 @@ class LanguageBlock(SphinxDirective):
         return [node]
 
 
-def tag_cells(notebook: dict, name: str) -> dict:
-    """Put the Markdown cells tagged with a language between the directive's fences.
+def pick(text: str, edition: str) -> str:
+    """Give the edition's half of ``中文 | English``; both with a dot between them."""
+    zh, separator, en = text.partition(SEPARATOR)
+    if not separator:
+        return text
+    return {"zh": zh, "en": en}.get(edition, f"{zh} · {en}")
+
+
+def tag_cells(notebook: dict, name: str, edition: str) -> dict:
+    """Prepare a notebook for the parser, as one edition shows it.
+
+    Markdown cells tagged with a language go between the directive's fences, or go
+    altogether; so do the spans in one language inside of HTML outputs. Alternative
+    texts keep the edition's half, and folded solutions are called by their name.
 
     Parameters
     ----------
@@ -81,6 +93,8 @@ def tag_cells(notebook: dict, name: str) -> dict:
         A notebook as `json.loads` gives it; changed in place.
     name : str
         What to call it in an error.
+    edition : {"zh", "en", "both"}
+        What to keep.
 
     Raises
     ------
@@ -104,7 +118,24 @@ def tag_cells(notebook: dict, name: str) -> dict:
             text = _text(cells[k])
             cells[k]["source"] = f"{FENCE}{{{languages[k]}}}\n{text}\n{FENCE}"
         i += 2
+    for cell in cells:
+        options = cell["metadata"].setdefault("mystnb", {})
+        if "alt" in options.get("image", {}):
+            options["image"]["alt"] = pick(options["image"]["alt"], edition)
+        if "solution" in cell["metadata"].get("tags", []):
+            options["code_prompt_show"] = pick("展开解答 | Show the solution", edition)
+            options["code_prompt_hide"] = pick("收起解答 | Hide the solution", edition)
+        for output in cell.get("outputs", []):
+            data = output.get("data", {})
+            if "text/html" in data and edition != "both":
+                other = _other(edition)
+                span = rf'\s*<span class="lang-{other}"[^>]*>[^<]*</span>'
+                data["text/html"] = re.sub(span, "", "".join(data["text/html"]))
     return notebook
+
+
+def _other(language: str) -> str:
+    return {"zh": "en", "en": "zh"}[language]
 
 
 def _language(cell: dict, where: str) -> str | None:
@@ -130,7 +161,8 @@ def read_notebook(app, docname: str, source: list[str]) -> None:
     """On ``source-read``: edit a notebook before MyST-NB parses it."""
     if Path(app.env.doc2path(docname)).suffix == ".ipynb":
         notebook = json.loads(source[0])
-        source[0] = json.dumps(tag_cells(notebook, docname), ensure_ascii=False)
+        tag_cells(notebook, docname, app.config.edition)
+        source[0] = json.dumps(notebook, ensure_ascii=False)
 
 
 def split_nodes(children: list[nodes.Node]) -> tuple[list, list] | None:
@@ -148,20 +180,29 @@ def split_nodes(children: list[nodes.Node]) -> tuple[list, list] | None:
 
 
 class SplitTitles(SphinxTransform):
-    """Split titles at `` | ``, before Sphinx collects them for navigation."""
+    """Split titles and captions at `` | ``, before Sphinx collects them."""
 
     default_priority = 300
 
     def apply(self) -> None:
         for title in self.document.findall(nodes.title):
             halves = split_nodes(list(title.children))
+            heading = isinstance(title.parent, nodes.section)
+            if halves is None and heading:
+                raise ExtensionError(
+                    f"{_where(self.env.docname, title)}: the heading must read "
+                    f"中文 | English, not {title.astext()!r}"
+                )
             if halves is None:
                 continue
             zh, en = halves
             title.clear()
             title += [phrase("zh", *zh), Dot("", " · "), phrase("en", *en)]
-            if isinstance(title.parent, nodes.section):
+            if heading:
                 self.name_anchor(title.parent, title.children[-1].astext())
+        for toctree in self.document.findall(addnodes.toctree):
+            if toctree["caption"]:
+                toctree["caption"] = pick(toctree["caption"], self.config.edition)
 
     def name_anchor(self, section: nodes.section, english: str) -> None:
         """Name the section's first anchor after its English title, if that is free."""
@@ -175,30 +216,55 @@ class SplitTitles(SphinxTransform):
                 self.document.nameids[name] = new
 
 
-CAPTION = re.compile(r'(<span class="caption-text">)([^<]*?) \| ([^<]*?)(</span>)')
+class CheckPairs(SphinxTransform):
+    """Stop the build at a block in one language whose twin is not next to it."""
+
+    default_priority = 299
+
+    def apply(self) -> None:
+        for node in self.document.findall(Block):
+            step, twin = {"zh": (1, "en"), "en": (-1, "zh")}[node["language"]]
+            k = node.parent.index(node) + step
+            beside = node.parent[k] if 0 <= k < len(node.parent) else None
+            if not isinstance(beside, Block) or beside["language"] != twin:
+                order = "after" if step == 1 else "before"
+                raise ExtensionError(
+                    f"{_where(self.env.docname, node)}: the text in {node['language']} "
+                    f"lacks its twin in {twin} right {order} it: "
+                    f"{node.astext()[:60]!r}"
+                )
 
 
-def split_captions(app, pagename, templatename, context, doctree) -> None:
-    """On ``html-page-context``: split the captions of parts in the side bar."""
-    make_toctree = context.get("generate_toctree_html")
-    if make_toctree is None:
-        return
-
-    def bilingual_toctree(*args, **kwargs):
-        found = make_toctree(*args, **kwargs)
-        return CAPTION.sub(_caption, found) if isinstance(found, str) else found
-
-    context["generate_toctree_html"] = bilingual_toctree
+def _where(docname: str, node: nodes.Node) -> str:
+    """Give page and line, or notebook and cell: MyST-NB counts 10,000 lines a cell."""
+    cell, line = divmod(node.line or 0, 10_000)
+    return f"{docname}, cell {cell - 1}" if cell else f"{docname}, line {line}"
 
 
-def _caption(match: re.Match) -> str:
-    before, zh, en, after = match.groups()
-    return f"{before}{_span('zh', zh)} {_span('en', en)}{after}"
+class KeepEdition(SphinxTransform):
+    """Drop what is in the other language, and the wrapping that is no longer needed."""
+
+    default_priority = 310
+
+    def apply(self) -> None:
+        edition = self.config.edition
+        if edition == "both":
+            return
+        for node in list(self.document.findall(_in_one_language)):
+            if isinstance(node, Dot) or node["language"] != edition:
+                node.parent.remove(node)
+            else:
+                node.replace_self(node.children)
 
 
-def _span(language: str, text: str) -> str:
-    tag = LANGUAGES[language]
-    return f'<span class="lang-{language}" lang="{tag}">{text}</span>'
+def _in_one_language(node: nodes.Node) -> bool:
+    return isinstance(node, Block | Phrase | Dot)
+
+
+def split_config(app, config) -> None:
+    """On ``config-inited``: give the book its title, and hidden cells their label."""
+    for name in ("html_title", "nb_code_prompt_show", "nb_code_prompt_hide"):
+        config[name] = pick(config[name], config.edition)
 
 
 def _visitors(element: str):
@@ -229,7 +295,8 @@ def setup(app):
     app.add_node(Dot, html=(_visit_dot, _depart_dot))
     for language in LANGUAGES:
         app.add_directive(language, LanguageBlock)
-    app.add_transform(SplitTitles)
+    for transform in (CheckPairs, SplitTitles, KeepEdition):
+        app.add_transform(transform)
     app.connect("source-read", read_notebook)
-    app.connect("html-page-context", split_captions, priority=900)
+    app.connect("config-inited", split_config, priority=900)
     return {"version": "1", "parallel_read_safe": True, "parallel_write_safe": True}

@@ -1,0 +1,169 @@
+"""Build the site: three editions of the book beside each other in ``_build/html``.
+
+``python book/editions.py`` builds ``zh/``, ``en/`` and ``both/`` from one
+``_config.yml``, at the same time, from the committed outputs of the notebooks. It adds
+what the editions share: the page on which a reader arrives, the page for an address
+that does not exist, the font of the formulas, the sitemap. The folder can be put on
+any host, under any path, or be opened from a disk.
+
+``--url`` says where the site will be published, if that is not the GitHub Pages of the
+repository in ``_config.yml``; search engines and link previews want whole addresses.
+"""
+
+import argparse
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from string import Template
+
+import sync
+import yaml
+from notebook_files import ROOT
+
+sys.path.insert(0, str(ROOT / "book" / "_ext"))
+import mathml
+
+LANGUAGES = {"zh": "zh_CN", "en": "en", "both": "zh_CN"}
+THEME = ROOT / "book" / "_theme"
+JUPYTER_BOOK = "from jupyter_book.cli.main import main; main()"
+STATIC = re.compile(r'"(?:\.\./)*_static/([^"?#]+)')
+NOT_PUBLISHED = ("objects.inv", ".buildinfo", "_sources/book", "_static")
+
+
+def site_url(where: sync.Repository) -> str:
+    """Give the address of a repository's GitHub Pages; empty if there are none."""
+    found = re.fullmatch(r"https://github\.com/([\w.-]+)/([\w.-]+)", where.url)
+    if not found:
+        return ""
+    owner, name = found.groups()
+    host = f"{owner.lower()}.github.io"
+    return f"https://{host}/" if name.lower() == host else f"https://{host}/{name}/"
+
+
+def configuration(edition: str, url: str) -> dict:
+    """Derive an edition's configuration from ``_config.yml``."""
+    config = yaml.safe_load((ROOT / "_config.yml").read_text(encoding="utf-8"))
+    sphinx = config["sphinx"]
+    sphinx["local_extensions"] = {
+        name: str(ROOT / path) for name, path in sphinx["local_extensions"].items()
+    }
+    sphinx["config"] |= {
+        "edition": edition,
+        "language": LANGUAGES[edition],
+        "site_url": url,
+        "has_twins": True,
+    }
+    if url:
+        config["html"]["baseurl"] = f"{url}{edition}/"
+    return config
+
+
+def build(target: Path, url: str) -> int:
+    """Build all editions below `target`, at the same time; give the exit status."""
+    running = {}
+    for edition in LANGUAGES:
+        folder = target / "editions" / edition
+        folder.mkdir(parents=True, exist_ok=True)
+        path = folder / "_config.yml"
+        text = yaml.safe_dump(configuration(edition, url), allow_unicode=True)
+        if not path.exists() or path.read_text(encoding="utf-8") != text:
+            path.write_text(text, encoding="utf-8")
+        command = [sys.executable, "-c", JUPYTER_BOOK, "build", str(ROOT)]
+        command += ["--config", str(path), "--toc", str(ROOT / "_toc.yml")]
+        command += ["--path-output", str(folder), "-n", "-W", "--keep-going", "-q"]
+        running[edition] = subprocess.Popen(
+            command,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            encoding="utf-8",
+        )
+    status = 0
+    for edition, process in running.items():
+        output, _ = process.communicate()
+        if process.returncode:
+            status = 1
+            reason = output.partition("Traceback (most recent call last)")[0]
+            print(f"--- {edition}\n{reason.strip()}", file=sys.stderr)
+    return status
+
+
+def assemble(target: Path, url: str) -> Path:
+    """Put the built editions together; give the folder of the site."""
+    site = target / "html"
+    shutil.rmtree(site, ignore_errors=True)
+    for edition in LANGUAGES:
+        built = target / "editions" / edition / "_build" / "html"
+        shutil.copytree(
+            built, site / edition, ignore=lambda _, names: {*names} & {".doctrees"}
+        )
+        pages = [page.read_text(encoding="utf-8") for page in built.rglob("*.html")]
+        for name in NOT_PUBLISHED:
+            place = site / edition / name
+            shutil.rmtree(place) if place.is_dir() else place.unlink(missing_ok=True)
+        for name in {name for page in pages for name in STATIC.findall(page)}:
+            place = site / edition / "_static" / name
+            place.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy2(built / "_static" / name, place)
+        mathml.math_font(pages, site / edition / "_static" / "math.woff")
+    config = yaml.safe_load((ROOT / "_config.yml").read_text(encoding="utf-8"))
+    zh, en = config["title"].split(" | ")
+    for name in ("landing", "missing"):
+        text = (THEME / f"{name}.html").read_text(encoding="utf-8")
+        page = Template(text).substitute(zh=zh, en=en, url=url)
+        target = site / {"landing": "index.html", "missing": "404.html"}[name]
+        target.write_text(page, encoding="utf-8")
+    shutil.copy2(THEME / "static" / "favicon.svg", site)
+    shutil.copy2(ROOT / "book" / "_static" / "card.png", site)
+    (site / ".nojekyll").touch()  # GitHub Pages would leave out folders with _
+    if url:
+        (site / "sitemap.xml").write_text(sitemap(site, url), encoding="utf-8")
+        (site / "robots.txt").write_text(f"Sitemap: {url}sitemap.xml\n")
+    return site
+
+
+def sitemap(site: Path, url: str) -> str:
+    """List all pages, each with its twins in the other languages."""
+    lines = []
+    for page in sorted(site.glob("zh/**/*.html")):
+        name = page.relative_to(site / "zh").as_posix()
+        if name in ("index.html", "search.html"):
+            continue
+        twins = "".join(
+            f'<xhtml:link rel="alternate" hreflang="{lang}" href="{url}{key}/{name}"/>'
+            for key, lang in (("zh", "zh-CN"), ("en", "en"))
+        )
+        lines += [
+            f"<url><loc>{url}{edition}/{name}</loc>{twins}</url>"
+            for edition in LANGUAGES
+        ]
+    return (
+        '<?xml version="1.0" encoding="UTF-8"?>\n'
+        '<urlset xmlns="http://www.sitemaps.org/schemas/sitemap/0.9" '
+        'xmlns:xhtml="http://www.w3.org/1999/xhtml">\n'
+        + "\n".join(lines)
+        + "\n</urlset>\n"
+    )
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Build the site; return the exit status."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--url", help="where the site will be published")
+    options = parser.parse_args(arguments)
+    url = site_url(sync.repository()) if options.url is None else options.url
+    if url:
+        url = url.rstrip("/") + "/"
+    target = ROOT / "_build"
+    if build(target, url):
+        return 1
+    site = assemble(target, url)
+    page = site / "index.html"
+    print(f"已建好，请打开 | The book is ready, open: {page}")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
