@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 import pandas as pd
 import torch
+from joblib import Parallel, delayed
 from torch import Tensor, nn
 from tqdm.auto import tqdm
 
@@ -130,6 +131,7 @@ def repeat(
     runs: dict[str, Callable[[int], dict[str, float]]],
     seeds: Iterable[int],
     progress: bool = True,
+    jobs: int = 2,
 ) -> Runs:
     """Call every run with every seed.
 
@@ -142,17 +144,26 @@ def repeat(
         Model name -> function of the seed that trains and returns its metrics.
     seeds : iterable of int
         At least two, all different.
+    progress : bool
+        Show a bar.
+    jobs : int
+        Processes that share the runs, on one thread each; 1 stays in this process.
+        The results are the same.
     """
     seeds = list(seeds)
     if len(set(seeds)) < 2 or len(set(seeds)) < len(seeds):
         raise ValueError(f"seeds is {seeds}; expected two or more, all different")
-    jobs = [(seed, name) for seed in seeds for name in runs]
+    order = [(seed, name) for seed in seeds for name in runs]
+    pool = Parallel(n_jobs=positive("jobs", jobs), return_as="generator")
+    results = pool(delayed(_seeded)(runs[name], seed) for seed, name in order)
     rows = []
-    for seed, name in tqdm(jobs, disable=not progress, leave=False):
-        with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(seed)
-            metrics = runs[name](seed)
-        rows += [
-            (name, seed, metric, float(value)) for metric, value in metrics.items()
-        ]
+    bar = tqdm(results, total=len(order), disable=not progress, leave=False)
+    for (seed, name), metrics in zip(order, bar, strict=True):
+        rows += [(name, seed, key, float(value)) for key, value in metrics.items()]
     return Runs(pd.DataFrame(rows, columns=["model", "seed", "metric", "value"]))
+
+
+def _seeded(run: Callable[[int], dict[str, float]], seed: int) -> dict[str, float]:
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        return run(seed)

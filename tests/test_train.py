@@ -120,10 +120,15 @@ def test_repeat_seeds_each_run_and_leaves_the_generator_alone():
     torch.manual_seed(123)
     expected = torch.rand(1)
     torch.manual_seed(123)
-    runs = repeat({"a": draw, "b": draw}, [0, 1, 2], progress=False)
+    runs = repeat({"a": draw, "b": draw}, [0, 1, 2], progress=False, jobs=1)
     assert torch.equal(torch.rand(1), expected)
     assert runs.values("a", "score").equals(runs.values("b", "score"))
     assert runs.values("a", "score").index.tolist() == [0, 1, 2]
+
+
+def test_two_processes_give_what_one_gives():
+    alone, shared = (repeat({"a": draw}, [3, 4], False, jobs).table for jobs in (1, 2))
+    assert alone.equals(shared)
 
 
 def test_summary_and_paired_differences():
