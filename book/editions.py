@@ -85,9 +85,17 @@ def build(target: Path, url: str) -> int:
         output, _ = process.communicate()
         if process.returncode:
             status = 1
-            reason = output.partition("Traceback (most recent call last)")[0]
-            print(f"--- {edition}\n{reason.strip()}", file=sys.stderr)
+            print(f"{edition}: {reason(output)}", file=sys.stderr)
     return status
+
+
+def reason(output: str) -> str:
+    """Give the lines of a failed build that say why; without the tracebacks."""
+    output = re.sub(r"\x1b\[[\d;]*m", "", output)
+    noise = r"\s+File |\s{4}|Traceback|Runtime|={9}|During|The above|$|.* Path:|.*Folder:"
+    noise += r"|Running|There was an error in building|sphinx\.errors"
+    lines = [x.strip() for x in output.splitlines() if not re.match(noise, x)]
+    return "\n  ".join(dict.fromkeys(lines))
 
 
 def assemble(target: Path, url: str) -> Path:

@@ -80,6 +80,11 @@ def pick(text: str, edition: str) -> str:
     return {"zh": zh, "en": en}.get(edition, f"{zh} · {en}")
 
 
+def anchor(title: str) -> str:
+    """Name the anchor of a heading after its English half."""
+    return make_id(title.rpartition(SEPARATOR)[2])
+
+
 def tag_cells(notebook: dict, name: str, edition: str) -> dict:
     """Prepare a notebook for the parser, as one edition shows it.
 

@@ -40,7 +40,8 @@ def claims_in(path: Path) -> list[dict]:
 def figure(record: dict) -> str:
     """Write a measurement as ``mean [low, high]``."""
     m = record["measured"]
-    return f"{m['mean']:+.3f} [{m['low']:+.3f}, {m['high']:+.3f}]"
+    text = f"{m['mean']:+.3f} [{m['low']:+.3f}, {m['high']:+.3f}]"
+    return text.replace("-", "\u2212")
 
 
 class Results(SphinxDirective):
