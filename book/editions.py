@@ -92,8 +92,8 @@ def build(target: Path, url: str) -> int:
 def reason(output: str) -> str:
     """Give the lines of a failed build that say why; without the tracebacks."""
     output = re.sub(r"\x1b\[[\d;]*m", "", output)
-    noise = r"\s+File |\s{4}|Traceback|Runtime|={9}|During|The above|$|.* Path:|.*Folder:"
-    noise += r"|Running|There was an error in building|sphinx\.errors"
+    noise = r"\s{2,}File |\s{4}|Traceback|Runtime|={9}|During|The above|$|.* Path:"
+    noise += r"|.*Folder:|Running|There was an error in building|sphinx\.errors"
     lines = [x.strip() for x in output.splitlines() if not re.match(noise, x)]
     return "\n  ".join(dict.fromkeys(lines))
 

@@ -21,7 +21,7 @@ PARTS = {
     "sequence": ("用户行为序列", "Sequences of behaviour"),
     "coldstart": ("冷启动", "Cold start"),
 }
-COLUMN, ROW, WIDTH, HEIGHT, TOP, MARGIN = 136, 60, 116, 44, 20, 4
+COLUMN, ROW, WIDTH, HEIGHT, TOP, MARGIN = 140, 60, 122, 44, 20, 4
 
 
 class Paper(NamedTuple):
@@ -121,10 +121,11 @@ def _arrow(start: tuple[int, int], end: tuple[int, int]) -> str:
     (x, y), (u, v) = start, end
     if x == u:  # straight down
         path = f"M{x + WIDTH / 2:g} {y + HEIGHT}V{v - 2}"
-    else:
-        x, y, v = x + WIDTH, y + HEIGHT / 2, v + HEIGHT / 2
-        bend = min(60, (u - x) / 2)
-        path = f"M{x} {y:g}C{x + bend:g} {y:g} {u - bend:g} {v:g} {u - 2} {v:g}"
+    elif y == v:
+        path = f"M{x + WIDTH} {y + HEIGHT // 2}H{u - 2}"
+    else:  # down in the gap behind the first, then along
+        path = f"M{x + WIDTH} {y + HEIGHT // 2}q8 0 8 8V{v + HEIGHT // 2 - 8}"
+        path += f"q0 8 8 8H{u - 2}"
     return f'<path class="arrow" d="{path}" marker-end="url(#tip)"/>'
 
 
@@ -175,12 +176,12 @@ class Papers(SphinxDirective):
             found.append(nodes.bullet_list("", *items, classes=["papers"]))
         return found
 
-    def item(self, paper: Paper, address: str | None) -> nodes.list_item:
+    def item(self, paper: Paper, written: str | None) -> nodes.list_item:
         """Make a line of the list: chapter, year, idea, links to the papers."""
         name = nodes.strong("", paper.name)
         line = nodes.paragraph()
-        if address:
-            line += nodes.reference("", "", name, refuri=address, internal=True)
+        if written:
+            line += nodes.reference("", "", name, refuri=written, internal=True)
         else:
             line += name
         line += nodes.inline("", f" {paper.year} ", classes=["year"])
@@ -188,9 +189,9 @@ class Papers(SphinxDirective):
         line += phrase("en", nodes.Text(paper.en))
         for address in paper.papers.split():
             line += nodes.Text(" ")
-            text = [phrase("zh", nodes.Text("论文")), phrase("en", nodes.Text("paper"))]
-            line += nodes.reference("", "", *text, refuri=address, classes=["source"])
-        if paper.notebook not in self.env.found_docs and not address:
+            text = pick("论文 | paper", self.config.edition)
+            line += nodes.reference("", text, refuri=address, classes=["source"])
+        if not written:
             line += nodes.Text(" ")
             line += phrase("zh", nodes.Text("（待写）"))
             line += phrase("en", nodes.Text("(to come)"))
