@@ -63,3 +63,50 @@ def auc(labels, scores) -> float:
             "and nothing else"
         )
     return float(roc_auc_score(y, s))
+
+
+def gauc(labels, scores, users) -> float:
+    """AUC within each user, averaged with the user's number of rows as the weight.
+
+    Users whose rows are all of one class have no AUC; they and their rows are left
+    out, of the weights too. Eq. (10) of Zhou et al. 2018, which is silent on them.
+
+    Parameters
+    ----------
+    labels, scores : arrays or tensors of shape (N,)
+        As in `auc`.
+    users : array or tensor of shape (N,)
+        Whose row it is.
+
+    Raises
+    ------
+    ValueError
+        As `auc`; or if no user has rows of both classes.
+    """
+    auc(labels, scores)  # the checks
+    y, s = np.asarray(labels).ravel(), np.asarray(scores, dtype=float).ravel()
+    _, u, rows = np.unique(users, return_inverse=True, return_counts=True)
+    if len(u) != len(y):
+        raise ValueError(f"labels has {len(y)} entries and users {len(u)}")
+    positives = np.bincount(u, y)
+    # Rank all rows, users in blocks; within a block the positives' ranks count the
+    # pairs that they win, a tie for half.
+    blocks = u * (len(y) + 1.0) + stats.rankdata(s, "dense")
+    rank = stats.rankdata(blocks) - (np.cumsum(rows) - rows)[u]  # from 1 for each user
+    pairs = positives * (rows - positives)
+    ranks = np.bincount(u, rank * y)
+    both = pairs > 0
+    if not both.any():
+        raise ValueError("users: none has rows of both classes; GAUC needs one")
+    wins = ranks[both] - positives[both] * (positives[both] + 1) / 2
+    return float(np.average(wins / pairs[both], weights=rows[both]))
+
+
+def rela_impr(auc_model: float, auc_base: float) -> float:
+    """Relative improvement in percent over what guessing (0.5) does not explain.
+
+    Eq. (11) of Zhou et al. 2018; ValueError if `auc_base` is not above 0.5.
+    """
+    if not auc_base > 0.5:
+        raise ValueError(f"auc_base is {auc_base}; expected an AUC above 0.5")
+    return 100 * ((auc_model - 0.5) / (auc_base - 0.5) - 1)

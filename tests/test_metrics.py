@@ -4,7 +4,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from recsys_tutorial.metrics import auc, mean_interval
+from recsys_tutorial.metrics import auc, gauc, mean_interval, rela_impr
 
 
 def test_auc_by_counting_pairs():
@@ -57,3 +57,56 @@ def test_interval_covers_the_truth_19_times_in_20():
 def test_interval_refuses(values):
     with pytest.raises(ValueError, match="values holds"):
         mean_interval(values)
+
+
+def test_gauc_by_hand():
+    # user 7: positives .9, .3, negatives .5, .1 -> pairs won 2 + 1 of 4, AUC 3/4
+    # user 8: positive .2, negative .2 -> a tie, AUC 1/2; user 9: one class, left out
+    users = [7, 7, 7, 7, 8, 8, 9, 9]
+    labels = [1, 0, 1, 0, 1, 0, 1, 1]
+    scores = [0.9, 0.5, 0.3, 0.1, 0.2, 0.2, 0.8, 0.7]
+    assert gauc(labels, scores, users) == pytest.approx((4 * 3 / 4 + 2 * 1 / 2) / 6)
+    assert auc(labels, scores) != pytest.approx(gauc(labels, scores, users))
+
+
+@given(st.integers(0, 10_000))
+def test_gauc_agrees_with_a_loop_over_users(seed):
+    draw = np.random.default_rng(seed)
+    users, scores = draw.integers(0, 5, 40), draw.integers(0, 6, 40) / 5
+    labels = draw.integers(0, 2, 40)
+    labels[:2], users[:2] = [0, 1], 0  # at least one user of both classes
+    total = weight = 0
+    for user in set(users):
+        rows = users == user
+        if 0 < labels[rows].sum() < rows.sum():
+            total += rows.sum() * auc(labels[rows], scores[rows])
+            weight += rows.sum()
+    assert gauc(labels, scores, users) == pytest.approx(total / weight)
+
+
+def test_gauc_does_not_see_what_differs_between_users():
+    users, labels = np.array([1, 1, 2, 2]), [0, 1, 0, 1]
+    scores = np.array([0.1, 0.2, 0.3, 0.4])
+    assert gauc(labels, scores, users) == 1
+    assert gauc(labels, scores - 10 * users, users) == 1
+    assert auc(labels, scores) == 0.75
+
+
+@pytest.mark.parametrize(
+    ("labels", "users", "message"),
+    [
+        ([0, 1], [1], "labels has 2 entries and users 1"),
+        ([0, 1], [1, 2], "users: none has rows of both classes"),
+        ([1, 1], [1, 1], "AUC needs both"),
+    ],
+)
+def test_gauc_refuses(labels, users, message):
+    with pytest.raises(ValueError, match=message):
+        gauc(labels, [0.5, 0.6], users)
+
+
+def test_relative_improvement_counts_from_one_half():
+    assert rela_impr(0.75, 0.7) == pytest.approx(25)  # .25 / .20
+    assert rela_impr(0.7, 0.7) == 0
+    with pytest.raises(ValueError, match=r"auc_base is 0.5; expected .* above 0.5"):
+        rela_impr(0.7, 0.5)

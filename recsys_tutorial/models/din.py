@@ -1,0 +1,268 @@
+"""The base model (embedding and pooling) and the Deep Interest Network (DIN).
+
+Zhou et al., "Deep Interest Network for Click-Through Rate Prediction", KDD 2018.
+Dimension letters: ``B`` batch, ``L`` history length, ``D`` width of an item's
+embedding, ``H`` hidden units, ``I`` items (padding included), ``G`` genres.
+"""
+
+from typing import NamedTuple
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from recsys_tutorial.layers import positive
+
+
+class PReLU(nn.Module):
+    """Eq. (8): s where s > 0, alpha s elsewhere; one alpha per channel."""
+
+    def __init__(self, units):
+        super().__init__()
+        self.alpha = nn.Parameter(torch.full((units,), 0.25))
+
+    def forward(self, s, mask=None):
+        return F.prelu(s.flatten(0, -2), self.alpha).view_as(s)  # (..., H)
+
+
+class Dice(nn.Module):
+    """Eq. (9): PReLU with a soft switch that sits at the mean of the data.
+
+    Mean and variance are those of the batch in training and moving averages in
+    evaluation; nothing but alpha is learnt. `mask`, of the shape of `s` without its
+    last dimension, keeps padded steps out of the statistics. Not in the paper: the
+    rate of the moving averages, and that alpha starts at 0.
+    """
+
+    def __init__(self, units, rate=0.05, epsilon=1e-8):
+        super().__init__()
+        self.alpha = nn.Parameter(torch.zeros(units))
+        self.register_buffer("mean", torch.zeros(units))
+        self.register_buffer("variance", torch.ones(units))
+        self.rate, self.epsilon = rate, epsilon
+
+    def forward(self, s, mask=None):
+        rows = s.flatten(0, -2)  # (N, H)
+        if self.training:
+            share = rows.new_ones(len(rows)) if mask is None else mask.flatten().float()
+            share = share / share.sum().clamp(min=1)  # (N,)
+            mean = share @ rows  # (H,)
+            centred = rows - mean
+            variance = share @ centred.square()  # (H,)
+            if share.any():
+                self.mean.lerp_(mean.detach(), self.rate)
+                self.variance.lerp_(variance.detach(), self.rate)
+        else:
+            centred, variance = rows - self.mean, self.variance
+        p = torch.sigmoid(centred * torch.rsqrt(variance + self.epsilon))
+        return torch.lerp(self.alpha * rows, rows, p).view_as(s)
+
+
+class ItemEmbedding(nn.Module):
+    """The table of all items: an embedding of the id, beside one of the genres.
+
+    An item of several genres gets the average of theirs, Eq. (1). The table is made
+    once per batch and then looked up; the row of id 0, padding, is zero and stays so.
+
+    Parameters
+    ----------
+    n_items : int
+        Number ``I`` of ids, padding included.
+    dim : int
+        Width of one embedding.
+    genres : Tensor, optional
+        ``(I, G)`` floats, 1 where the item has the genre; row 0 is zero.
+    """
+
+    def __init__(self, n_items, dim=16, genres=None):
+        super().__init__()
+        self.ids = nn.Parameter(0.1 * torch.randn(positive("n_items", n_items), dim))
+        self.out_features = positive("dim", dim)
+        self.genres = None
+        if genres is not None:
+            if genres.shape[0] != n_items or genres[0].any():
+                raise ValueError(
+                    f"genres has {len(genres)} rows and a first row that sums to "
+                    f"{float(genres[0].sum()):g}; expected {n_items} and zero"
+                )
+            share = genres / genres.sum(1, keepdim=True).clamp(min=1)
+            self.register_buffer("share", share)  # (I, G)
+            self.genres = nn.Parameter(0.1 * torch.randn(genres.shape[1], dim))
+            self.out_features *= 2
+        with torch.no_grad():
+            self.ids[0] = 0.0
+        self.ids.register_hook(lambda g: g.index_fill(0, torch.tensor([0]), 0.0))
+
+    def forward(self):
+        if self.genres is None:
+            return self.ids  # (I, D)
+        return torch.cat([self.ids, self.share @ self.genres], 1)  # (I, D)
+
+
+class Inside(NamedTuple):
+    """What `explain` returns."""
+
+    weights: Tensor  # (B, L), the w_j of Eq. (3); 0 at padding
+    user: Tensor  # (B, D), the user vector v_U
+    candidate: Tensor  # (B, D), v_A
+
+
+class BaseModel(nn.Module):
+    """Embedding, pooling, MLP: Eqs. (1) and (2); one user vector for all candidates.
+
+    A batch holds ``history`` ``(B, L)`` and ``candidate`` ``(B,)``, int64 ids of
+    items, 0 for padding, and for `loss` a ``label`` ``(B,)`` of floats. Where a
+    `profile` is given, it maps ``batch["profile"]`` to ``(B, out_features)``.
+
+    Parameters
+    ----------
+    items : ItemEmbedding
+        The table of items.
+    units : tuple of int
+        Widths of the two hidden layers of the MLP (the paper: 200 and 80).
+    activation : class
+        `PReLU` or `Dice`.
+    average : bool
+        Average the history; else add it up. The paper allows both.
+    scale : float
+        Multiplies every weight. Not in the paper: a sum over 50 steps is some 50 times
+        as long as an embedding, and 1/50 makes it easier to train.
+    profile : nn.Module, optional
+        Features of the user.
+    l2 : float
+        The lambda of Eq. (7); 0 for none (the paper: 0.01).
+    counts : Tensor, optional
+        ``(I,)`` floats, the n_j of Eq. (7); needed if `l2` is above 0.
+    """
+
+    def __init__(
+        self,
+        items,
+        units=(80, 40),
+        activation=PReLU,
+        average=False,
+        scale=1.0,
+        profile=None,
+        l2=0.0,
+        counts=None,
+    ):
+        super().__init__()
+        if l2 and counts is None:
+            raise ValueError(f"l2 is {l2:g} and counts is None; expected (I,) floats")
+        self.items, self.profile, self.average = items, profile, average
+        self.scale, self.l2 = scale, l2
+        self.register_buffer("counts", counts, persistent=False)
+        width = 2 * items.out_features + (profile.out_features if profile else 0)
+        self.head = nn.Sequential(
+            nn.Linear(width, units[0]),
+            activation(units[0]),
+            nn.Linear(units[0], units[1]),
+            activation(units[1]),
+            nn.Linear(units[1], 1),
+        )
+
+    def weights(self, history, candidate, mask):
+        real = mask.to(history.dtype)  # (B, L)
+        return real / real.sum(1, keepdim=True).clamp(min=1) if self.average else real
+
+    def explain(self, batch):
+        check_batch(batch, len(self.items.ids))
+        table = self.items()  # (I, D)
+        history = F.embedding(batch["history"], table)  # (B, L, D)
+        candidate = F.embedding(batch["candidate"], table)  # (B, D)
+        weights = self.weights(history, candidate, batch["history"] > 0) * self.scale
+        user = (weights.unsqueeze(1) @ history).squeeze(1)  # (B, D)
+        return Inside(weights, user, candidate)
+
+    def forward(self, batch):
+        _, user, candidate = self.explain(batch)
+        known = [self.profile(batch["profile"])] if self.profile else []
+        return self.head(torch.cat([*known, user, candidate], 1)).squeeze(1)  # (B,)
+
+    def loss(self, batch):
+        loss = F.binary_cross_entropy_with_logits(self(batch), batch["label"])
+        if self.l2:
+            ids = torch.cat([batch["history"].flatten(), batch["candidate"]])
+            loss = loss + self.l2 / 2 * batch_l2(self.items.ids, ids, self.counts)
+        return loss
+
+
+class ActivationUnit(nn.Module):
+    """The a(e_j, v_A) of Eq. (3): how much step j matters to the candidate.
+
+    A network on [candidate, step, candidate - step, candidate * step]; the difference
+    and the product stand for the paper's "out product", as in the authors' code. The
+    hidden layer is linear, so its four blocks are applied apart: the candidate's once
+    per row, and all that meets a step as one matrix per row.
+    """
+
+    def __init__(self, width, units=36, activation=PReLU):
+        super().__init__()
+        self.hidden = nn.Linear(4 * width, positive("units", units))
+        self.activation = activation(units)
+        self.output = nn.Linear(units, 1)
+
+    def forward(self, history, candidate, mask):
+        q, k, difference, product = self.hidden.weight.chunk(4, 1)  # (H, D) each
+        row = F.linear(candidate, q + difference, self.hidden.bias)  # (B, H)
+        step = k - difference + product * candidate.unsqueeze(1)  # (B, H, D)
+        s = torch.baddbmm(row.unsqueeze(1), history, step.transpose(1, 2))  # (B, L, H)
+        return self.output(self.activation(s, mask)).squeeze(-1)  # (B, L)
+
+
+class DIN(BaseModel):
+    """Eq. (3): the candidate decides which steps of the history count.
+
+    Parameters
+    ----------
+    items : ItemEmbedding
+        The table of items.
+    softmax : bool
+        Let the weights of a history sum to 1. The paper does not.
+    attention_units : int
+        Hidden units of the activation unit.
+    activation, **options
+        As in `BaseModel`; the activation unit uses the same.
+    """
+
+    def __init__(
+        self, items, softmax=False, attention_units=36, activation=PReLU, **options
+    ):
+        super().__init__(items, activation=activation, **options)
+        self.softmax = softmax
+        self.unit = ActivationUnit(items.out_features, attention_units, activation)
+
+    def weights(self, history, candidate, mask):
+        a = self.unit(history, candidate, mask)  # (B, L)
+        if self.softmax:
+            a = a.masked_fill(~mask, -1e9).softmax(1)
+        return a * mask
+
+
+def batch_l2(table, ids, counts):
+    """Eq. (6), one batch: the sum of |w_j|^2 / n_j over the ids j that occur in it."""
+    present = ids.unique()
+    norms = table[present].square().sum(1)  # row 0, padding, is zero
+    return (norms / counts[present].clamp(min=1)).sum()
+
+
+def check_batch(batch, n_items):
+    """Raise unless history is ``(B, L)`` and candidate ``(B,)``, ids in 0..I-1."""
+    for name, dims in (("history", 2), ("candidate", 1)):
+        ids = batch[name]
+        if ids.ndim != dims or ids.dtype != torch.int64 or 0 in ids.shape:
+            raise ValueError(
+                f"{name} has shape {tuple(ids.shape)} and dtype {ids.dtype}; expected "
+                f"int64 ids of shape {'(B, L)' if dims == 2 else '(B,)'}"
+            )
+        low, high = ids.aminmax()
+        if low < 0 or high >= n_items:
+            raise IndexError(
+                f"{name} holds ids from {int(low)} to {int(high)}; expected 0 to "
+                f"{n_items - 1}"
+            )
+    if len(batch["history"]) != len(batch["candidate"]):
+        raise ValueError(
+            f"history has {len(batch['history'])} rows and candidate "
+            f"{len(batch['candidate'])}; expected as many"
+        )
