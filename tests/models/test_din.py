@@ -237,7 +237,7 @@ def test_the_gradient_of_the_penalty_is_the_last_term_of_equation_7():
     here = torch.zeros(ITEMS)
     here[torch.cat([data["history"].flatten(), data["candidate"]])] = 1
     close(extra, 0.3 * (here / counts)[:, None] * model.items.ids.detach())
-    assert 0 < here.sum() < I
+    assert 0 < here.sum() < ITEMS
 
 
 def test_the_penalty_needs_counts():
