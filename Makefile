@@ -36,7 +36,7 @@ test: check book
 
 test-fast: environment
 	@$(BIN)/python -m pytest tests -n $(JOBS) --dist loadscope \
-		--ignore tests/book/test_site.py
+		--ignore tests/book/test_site.py --ignore tests/book/test_browser.py
 
 check: environment
 	@$(BIN)/ruff check --quiet .

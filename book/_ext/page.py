@@ -32,6 +32,11 @@ def add_context(app, pagename, templatename, context, doctree) -> None:
     context["html_lang"] = EDITIONS[edition][1]
     context["description"] = description(doctree, edition) if doctree else ""
     options = app.config.html_theme_options
+    # An entry of a bibliography is no list item, as docutils has it.
+    if "body" in context:
+        context["body"] = context["body"].replace(
+            'role="list" class="citation', 'class="citation'
+        )
     context["site_url"] = app.config.site_url
     context["repository"] = options.get("repository_url", "")
     branch = options.get("repository_branch", "main")

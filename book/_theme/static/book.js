@@ -106,9 +106,4 @@
     });
     box.append(button);
   }
-
-  // From a disk the search cannot read the pages that it found; it lists them alone.
-  if (location.protocol === "file:" && typeof DOCUMENTATION_OPTIONS !== "undefined") {
-    DOCUMENTATION_OPTIONS.SHOW_SEARCH_SUMMARY = false;
-  }
 })();
