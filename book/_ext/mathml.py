@@ -64,7 +64,8 @@ def math_font(pages: Iterable[str], target: Path) -> None:
     options = subset.Options(flavor="woff", hinting=False, notdef_outline=True)
     font = subset.load_font(f"{package}/fonts/STIXTwoMath-Regular.ttf", options)
     subsetter = subset.Subsetter(options)
-    subsetter.populate(unicodes=used | set(range(0x20, 0x7F)))
+    root = {0x221A}  # an element in MathML, not a character
+    subsetter.populate(unicodes=used | root | set(range(0x20, 0x7F)))
     subsetter.subset(font)
     subset.save_font(font, str(target), options)
 
