@@ -26,6 +26,15 @@ sys.path.insert(0, str(ROOT / "book" / "_ext"))
 import mathml
 
 LANGUAGES = {"zh": "zh_CN", "en": "en", "both": "zh_CN"}
+# What search engines and link previews want to know of the page of arrival.
+ARRIVAL = """\
+<link rel="canonical" href="{url}">
+<link rel="alternate" hreflang="zh-CN" href="{url}zh/book/index.html">
+<link rel="alternate" hreflang="en" href="{url}en/book/index.html">
+<link rel="alternate" hreflang="x-default" href="{url}">
+<meta property="og:image" content="{url}card.png">
+<meta name="twitter:card" content="summary_large_image">
+"""
 THEME = ROOT / "book" / "_theme"
 JUPYTER_BOOK = "from jupyter_book.cli.main import main; main()"
 STATIC = re.compile(r'"(?:\.\./)*_static/([^"?#]+)')
@@ -60,26 +69,31 @@ def configuration(edition: str, url: str) -> dict:
     return config
 
 
+def command(edition: str, folder: Path, url: str) -> list[str]:
+    """Give the command that builds an edition below `folder`."""
+    folder.mkdir(parents=True, exist_ok=True)
+    path = folder / "_config.yml"
+    text = yaml.safe_dump(configuration(edition, url), allow_unicode=True)
+    path.write_text(text, encoding="utf-8")
+    return [
+        *(sys.executable, "-c", JUPYTER_BOOK, "build", str(ROOT)),
+        *("--config", str(path), "--toc", str(ROOT / "_toc.yml")),
+        *("--path-output", str(folder), "-n", "-W", "--keep-going", "-q"),
+    ]
+
+
 def build(target: Path, url: str) -> int:
     """Build all editions below `target`, at the same time; give the exit status."""
-    running = {}
-    for edition in LANGUAGES:
-        folder = target / "editions" / edition
-        folder.mkdir(parents=True, exist_ok=True)
-        path = folder / "_config.yml"
-        text = yaml.safe_dump(configuration(edition, url), allow_unicode=True)
-        if not path.exists() or path.read_text(encoding="utf-8") != text:
-            path.write_text(text, encoding="utf-8")
-        command = [sys.executable, "-c", JUPYTER_BOOK, "build", str(ROOT)]
-        command += ["--config", str(path), "--toc", str(ROOT / "_toc.yml")]
-        command += ["--path-output", str(folder), "-n", "-W", "--keep-going", "-q"]
-        running[edition] = subprocess.Popen(
-            command,
+    running = {
+        edition: subprocess.Popen(
+            command(edition, target / "editions" / edition, url),
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
             encoding="utf-8",
         )
+        for edition in LANGUAGES
+    }
     status = 0
     for edition, process in running.items():
         output, _ = process.communicate()
@@ -118,11 +132,11 @@ def assemble(target: Path, url: str) -> Path:
         mathml.math_font(pages, site / edition / "_static" / "math.woff")
     config = yaml.safe_load((ROOT / "_config.yml").read_text(encoding="utf-8"))
     zh, en = config["title"].split(" | ")
-    for name in ("landing", "missing"):
-        text = (THEME / f"{name}.html").read_text(encoding="utf-8")
-        page = Template(text).substitute(zh=zh, en=en, url=url)
-        target = site / {"landing": "index.html", "missing": "404.html"}[name]
-        target.write_text(page, encoding="utf-8")
+    links = ARRIVAL.format(url=url) if url else ""
+    for name, file in (("landing", "index.html"), ("missing", "404.html")):
+        page = Template((THEME / f"{name}.html").read_text(encoding="utf-8"))
+        text = page.substitute(zh=zh, en=en, url=url, links=links)
+        (site / file).write_text(text, encoding="utf-8")
     shutil.copy2(THEME / "static" / "favicon.svg", site)
     shutil.copy2(ROOT / "book" / "_static" / "card.png", site)
     (site / ".nojekyll").touch()  # GitHub Pages would leave out folders with _

@@ -2,6 +2,7 @@
 
 import gzip
 import re
+import subprocess
 import xml.etree.ElementTree as ET
 from pathlib import Path
 
@@ -183,10 +184,24 @@ def test_sitemap():
     assert found == {f"{url}{e}/{name}.html" for e in EDITIONS for name in listed()}
 
 
-def test_an_edition_knows_where_it_is_published():
-    config = editions.configuration("en", "https://example.org/book/")
-    assert config["html"]["baseurl"] == "https://example.org/book/en/"
-    assert config["sphinx"]["config"]["language"] == "en"
+def test_where_the_book_is_published_its_pages_say_so(tmp_path):
+    url = "https://example.org/book/"
+    done = subprocess.run(
+        editions.command("en", tmp_path, url), capture_output=True, text=True
+    )
+    assert done.returncode == 0, done.stdout
+    page = tmp_path / "_build" / "html" / "book" / "data.html"
+    text = page.read_text("utf-8")
+    for line in (
+        f'<link rel="canonical" href="{url}en/book/data.html">',
+        f'<link rel="alternate" hreflang="zh-CN" href="{url}zh/book/data.html">',
+        f'<link rel="alternate" hreflang="en" href="{url}en/book/data.html">',
+        f'<link rel="alternate" hreflang="x-default" href="{url}">',
+        f'<meta property="og:url" content="{url}en/book/data.html">',
+        f'<meta property="og:image" content="{url}card.png">',
+        '<meta property="og:title" content="Data and licences">',
+    ):
+        assert line in text
 
 
 def test_what_the_editions_share_is_there():
