@@ -9,7 +9,7 @@ BIN := .venv/bin
 endif
 
 .DEFAULT_GOAL := help
-.PHONY: help environment book test test-fast check run sync address lab clean
+.PHONY: help environment book test test-fast check run sync address newest lab clean
 
 help:
 	@echo "make book       build the site in _build/html (sets everything up, once)   建站"
@@ -28,7 +28,7 @@ environment:
 	@$(PYTHON) book/environment.py
 
 book: environment
-	@$(BIN)/python book/editions.py
+	@$(BIN)/python book/editions.py $(if $(URL),--url "$(URL)")
 
 test: check book
 	@$(BIN)/python -m pytest tests notebooks --nbval-lax --nbval-current-env \
@@ -52,6 +52,12 @@ sync: environment
 
 address: environment
 	@$(BIN)/python book/address.py "$(URL)"
+
+# The direct requirements (those above the last heading), without their pins. Jupyter
+# Book stays below 2, which is another program.
+newest: environment
+	@sed '/^# What these need/,$$d; s/==[^ ;]*//; s/^jupyter-book$$/jupyter-book<2/' \
+		requirements.txt | $(BIN)/python -m pip install --upgrade --requirement /dev/stdin
 
 lab: environment
 	@$(BIN)/jupyter lab notebooks
