@@ -11,6 +11,7 @@ repository in ``_config.yml``; search engines and link previews want whole addre
 """
 
 import argparse
+import hashlib
 import re
 import shutil
 import subprocess
@@ -112,8 +113,8 @@ def reason(output: str) -> str:
     return "\n  ".join(dict.fromkeys(lines))
 
 
-def assemble(target: Path, url: str) -> Path:
-    """Put the built editions together; give the folder of the site."""
+def assemble(target: Path, url: str) -> None:
+    """Put the built editions together in `target`/html."""
     site = target / "html"
     shutil.rmtree(site, ignore_errors=True)
     for edition in LANGUAGES:
@@ -143,7 +144,6 @@ def assemble(target: Path, url: str) -> Path:
     if url:
         (site / "sitemap.xml").write_text(sitemap(site, url), encoding="utf-8")
         (site / "robots.txt").write_text(f"Sitemap: {url}sitemap.xml\n")
-    return site
 
 
 def sitemap(site: Path, url: str) -> str:
@@ -170,6 +170,19 @@ def sitemap(site: Path, url: str) -> str:
     )
 
 
+def fingerprint(url: str, root: Path = ROOT) -> str:
+    """Hash all that the site is made from."""
+    digest = hashlib.sha256(url.encode())
+    files = [root / name for name in ("_config.yml", "_toc.yml", "requirements.txt")]
+    for folder in ("book", "notebooks"):
+        files += sorted(p for p in (root / folder).rglob("*") if p.is_file())
+    for path in files:
+        if not {"__pycache__", ".ipynb_checkpoints"} & set(path.parts):
+            digest.update(path.relative_to(root).as_posix().encode())
+            digest.update(hashlib.sha256(path.read_bytes()).digest())
+    return digest.hexdigest()
+
+
 def main(arguments: list[str] | None = None) -> int:
     """Build the site; return the exit status."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
@@ -179,10 +192,15 @@ def main(arguments: list[str] | None = None) -> int:
     if url:
         url = url.rstrip("/") + "/"
     target = ROOT / "_build"
-    if build(target, url):
-        return 1
-    site = assemble(target, url)
-    page = site / "index.html"
+    stamp, wanted = target / "stamp", fingerprint(url)
+    page = target / "html" / "index.html"
+    current = page.exists() and stamp.exists() and stamp.read_text() == wanted
+    if not current:
+        stamp.unlink(missing_ok=True)
+        if build(target, url):
+            return 1
+        assemble(target, url)
+        stamp.write_text(wanted)
     print(f"已建好，请打开 | The book is ready, open: {page}")
     return 0
 

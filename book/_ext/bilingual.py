@@ -6,18 +6,14 @@ shared is written once. Titles, part captions and alternative texts hold both, a
 ``## 门控 | The gate``. The config value ``edition`` is "zh", "en" or "both", and says
 what a page keeps:
 
-* `tag_cells` turns tagged cells into blocks before a notebook is parsed, and stops the
-  build at a cell whose twin is missing;
+* `tagged_cells.py` turns the cells of a notebook into such blocks;
+* `CheckPairs` stops the build at a block whose twin is missing;
 * `SplitTitles` splits titles, and names the anchors after the English half, so that
   ``#the-gate`` is the same place in all editions;
 * `KeepEdition` drops what is in the other language;
 * in the edition "both", each language gets its element, with the class and the ``lang``
   attribute that style sheets, screen readers and hyphenation go by.
 """
-
-import json
-import re
-from pathlib import Path
 
 from docutils import nodes
 from docutils.nodes import make_id
@@ -28,7 +24,6 @@ from sphinx.util.docutils import SphinxDirective
 
 LANGUAGES = {"zh": "zh-CN", "en": "en"}
 SEPARATOR = " | "
-FENCE = ":" * 12  # longer than any fence inside a cell
 
 
 class Block(nodes.General, nodes.Element):
@@ -83,91 +78,6 @@ def pick(text: str, edition: str) -> str:
 def anchor(title: str) -> str:
     """Name the anchor of a heading after its English half."""
     return make_id(title.rpartition(SEPARATOR)[2])
-
-
-def tag_cells(notebook: dict, name: str, edition: str) -> dict:
-    """Prepare a notebook for the parser, as one edition shows it.
-
-    Markdown cells tagged with a language go between the directive's fences, or go
-    altogether; so do the spans in one language inside of HTML outputs. Alternative
-    texts keep the edition's half, and folded solutions are called by their name.
-
-    Parameters
-    ----------
-    notebook : dict
-        A notebook as `json.loads` gives it; changed in place.
-    name : str
-        What to call it in an error.
-    edition : {"zh", "en", "both"}
-        What to keep.
-
-    Raises
-    ------
-    ExtensionError
-        If a cell has two languages, or its twin does not stand beside it.
-    """
-    cells = notebook["cells"]
-    languages = [_language(cell, f"{name}, cell {i}") for i, cell in enumerate(cells)]
-    i = 0
-    while i < len(cells):
-        if languages[i] is None:
-            i += 1
-            continue
-        if languages[i : i + 2] != ["zh", "en"]:
-            found = "lang-" + languages[i]
-            raise ExtensionError(
-                f"{name}, cell {i}: this cell is tagged {found}; expected is a lang-zh "
-                f"cell with its lang-en twin right below it: {_start(cells[i])!r}"
-            )
-        for k in (i, i + 1):
-            text = _text(cells[k])
-            cells[k]["source"] = f"{FENCE}{{{languages[k]}}}\n{text}\n{FENCE}"
-        i += 2
-    for cell in cells:
-        options = cell["metadata"].setdefault("mystnb", {})
-        if "alt" in options.get("image", {}):
-            options["image"]["alt"] = pick(options["image"]["alt"], edition)
-        if "solution" in cell["metadata"].get("tags", []):
-            options["code_prompt_show"] = pick("展开解答 | Show the solution", edition)
-            options["code_prompt_hide"] = pick("收起解答 | Hide the solution", edition)
-        for output in cell.get("outputs", []):
-            data = output.get("data", {})
-            if "text/html" in data and edition != "both":
-                other = _other(edition)
-                span = rf'\s*<span class="lang-{other}"[^>]*>[^<]*</span>'
-                data["text/html"] = re.sub(span, "", "".join(data["text/html"]))
-    return notebook
-
-
-def _other(language: str) -> str:
-    return {"zh": "en", "en": "zh"}[language]
-
-
-def _language(cell: dict, where: str) -> str | None:
-    tags = cell.get("metadata", {}).get("tags", [])
-    found = [language for language in LANGUAGES if f"lang-{language}" in tags]
-    if len(found) > 1:
-        raise ExtensionError(f"{where}: a cell has one language, this one has {tags}")
-    if found and cell["cell_type"] != "markdown":
-        raise ExtensionError(f"{where}: only Markdown cells have a language")
-    return found[0] if found else None
-
-
-def _text(cell: dict) -> str:
-    source = cell["source"]
-    return source if isinstance(source, str) else "".join(source)
-
-
-def _start(cell: dict) -> str:
-    return " ".join(_text(cell).split())[:60]
-
-
-def read_notebook(app, docname: str, source: list[str]) -> None:
-    """On ``source-read``: edit a notebook before MyST-NB parses it."""
-    if Path(app.env.doc2path(docname)).suffix == ".ipynb":
-        notebook = json.loads(source[0])
-        tag_cells(notebook, docname, app.config.edition)
-        source[0] = json.dumps(notebook, ensure_ascii=False)
 
 
 def split_nodes(children: list[nodes.Node]) -> tuple[list, list] | None:
@@ -302,6 +212,5 @@ def setup(app):
         app.add_directive(language, LanguageBlock)
     for transform in (CheckPairs, SplitTitles, KeepEdition):
         app.add_transform(transform)
-    app.connect("source-read", read_notebook)
     app.connect("config-inited", split_config, priority=900)
     return {"version": "1", "parallel_read_safe": True, "parallel_write_safe": True}

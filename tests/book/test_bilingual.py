@@ -62,7 +62,7 @@ def build(folder, edition, **pages):
             text = json.dumps(v4.new_notebook(cells=cells, metadata=METADATA))
             (source / f"{name}.ipynb").write_text(text, encoding="utf-8")
     settings = {
-        "extensions": ["myst_nb", "bilingual", "mathml"],
+        "extensions": ["myst_nb", "bilingual", "tagged_cells", "mathml"],
         "edition": edition,
         "master_doc": next(iter(pages)),
         "html_title": "书 | Book",

@@ -209,6 +209,20 @@ def test_what_the_editions_share_is_there():
         assert (SITE / name).is_file()
 
 
+def test_the_site_is_built_again_when_something_changed(tmp_path):
+    for name in ("_config.yml", "_toc.yml", "requirements.txt", "book/a.md"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_text("x")
+    found = [editions.fingerprint("", tmp_path), editions.fingerprint("u", tmp_path)]
+    (tmp_path / "notebooks").mkdir()
+    (tmp_path / "notebooks" / "n.ipynb").write_text("x")
+    found.append(editions.fingerprint("", tmp_path))
+    (tmp_path / "book" / "a.md").write_text("y")
+    found.append(editions.fingerprint("", tmp_path))
+    assert len(set(found)) == 4
+    assert editions.fingerprint("", tmp_path) == found[-1]
+
+
 def test_why_a_build_failed_is_told_in_few_lines():
     output = (
         "Running Jupyter-Book v1\nSource Folder: x\n\x1b[91mExtension error:\x1b[0m\n"
