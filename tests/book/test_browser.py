@@ -95,9 +95,12 @@ def visit(chromium, address):
     assert problems == []
 
 
-@pytest.mark.parametrize("name", [*PAGES, "index.html#choose", "404.html"])
+@pytest.mark.parametrize(
+    "name", [*PAGES, "index.html#choose", "404.html", "both/search.html?q=gate"]
+)
 def test_a_page_opens_and_fits_a_phone(visit, name):
     page = visit(name, viewport=PHONE)
+    page.wait_for_load_state("networkidle")
     wide = page.evaluate("document.documentElement.scrollWidth")
     assert wide <= PHONE["width"], "the page is wider than the phone"
     assert page.locator("h1").count() == 1
