@@ -12,7 +12,7 @@ endif
 .PHONY: help environment book test test-fast check run sync address newest lab clean
 
 help:
-	@echo "make book       build the site in _build/html (sets everything up, once)   建站"
+	@echo "make book       build the site in _build/site (sets everything up, once)   建站"
 	@echo "make test       every test: package, notebooks on real data, site          全部测试"
 	@echo "make test-fast  the tests of the package and of the scripts                快速测试"
 	@echo "make check      lint the code, check the notebooks' rules                  检查规范"

@@ -1,4 +1,4 @@
-"""Build the site: three editions of the book beside each other in ``_build/html``.
+"""Build the site: three editions of the book beside each other in ``_build/site``.
 
 ``python book/editions.py`` builds ``zh/``, ``en/`` and ``both/`` from one
 ``_config.yml``, at the same time, from the committed outputs of the notebooks. It adds
@@ -114,8 +114,8 @@ def reason(output: str) -> str:
 
 
 def assemble(target: Path, url: str) -> None:
-    """Put the built editions together in `target`/html."""
-    site = target / "html"
+    """Put the built editions together in `target`/site."""
+    site = target / "site"
     shutil.rmtree(site, ignore_errors=True)
     for edition in LANGUAGES:
         built = target / "editions" / edition / "_build" / "html"
@@ -193,7 +193,7 @@ def main(arguments: list[str] | None = None) -> int:
         url = url.rstrip("/") + "/"
     target = ROOT / "_build"
     stamp, wanted = target / "stamp", fingerprint(url)
-    page = target / "html" / "index.html"
+    page = target / "site" / "index.html"
     current = page.exists() and stamp.exists() and stamp.read_text() == wanted
     if not current:
         stamp.unlink(missing_ok=True)

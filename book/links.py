@@ -16,7 +16,7 @@ from urllib.parse import unquote, urldefrag, urlsplit
 
 from notebook_files import ROOT
 
-SITE = ROOT / "_build" / "html"
+SITE = ROOT / "_build" / "site"
 # What says "too many requests" or "not for robots" is there all the same.
 THERE = {401, 403, 405, 406, 418, 429, 503}
 
@@ -89,7 +89,7 @@ def main(arguments: list[str] | None = None) -> int:
     options = parser.parse_args(arguments)
     pages = read()
     if not pages:
-        print("There is no site in _build/html: run make book", file=sys.stderr)
+        print("There is no site in _build/site: run make book", file=sys.stderr)
         return 1
     found = broken(pages)
     if options.external:

@@ -11,9 +11,10 @@ from myst_nb.sphinx_ import HideCodeCellNode
 EDITIONS = {
     "zh": ("中文", "zh-CN"),
     "en": ("English", "en"),
-    "both": ("双语", "zh-CN"),
+    "both": ("双语", "zh-CN"),  # Chinese with English below
 }
 DESCRIPTION_LENGTH = 150
+TABLE = re.compile(r'<table class="[^"]*docutils.*?</table>', re.S)
 
 
 def add_context(app, pagename, templatename, context, doctree) -> None:
@@ -32,11 +33,8 @@ def add_context(app, pagename, templatename, context, doctree) -> None:
     context["html_lang"] = EDITIONS[edition][1]
     context["description"] = description(doctree, edition) if doctree else ""
     options = app.config.html_theme_options
-    # An entry of a bibliography is no list item, as docutils has it.
     if "body" in context:
-        context["body"] = context["body"].replace(
-            'role="list" class="citation', 'class="citation'
-        )
+        context["body"] = mended(context["body"])
     context["site_url"] = app.config.site_url
     context["repository"] = options.get("repository_url", "")
     branch = options.get("repository_branch", "main")
@@ -66,6 +64,12 @@ def add_context(app, pagename, templatename, context, doctree) -> None:
             "colab": name
             and f"https://colab.research.google.com/github/{name}/blob/{branch}/{source}",
         }
+
+
+def mended(body: str) -> str:
+    """Let wide tables scroll, and call the entries of a bibliography no list items."""
+    body = body.replace('role="list" class="citation', 'class="citation')
+    return TABLE.sub(r'<div class="wide-table">\g<0></div>', body)
 
 
 def description(doctree: nodes.document, edition: str) -> str:

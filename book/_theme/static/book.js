@@ -51,7 +51,8 @@
   // Another edition opens at the section that is being read.
   const sections = all("article section[id]");
   const current = () => {
-    const top = parseFloat(getComputedStyle(root).scrollPaddingTop) + 8;
+    if (!sections.length) return undefined;
+    const top = parseFloat(getComputedStyle(sections[0]).scrollMarginTop) + 8;
     return sections.filter((s) => s.getBoundingClientRect().top <= top).pop();
   };
   store.set("edition", root.dataset.edition);
