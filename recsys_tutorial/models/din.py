@@ -205,8 +205,8 @@ class ActivationUnit(nn.Module):
     def forward(self, history, candidate, mask):
         q, k, difference, product = self.hidden.weight.chunk(4, 1)  # (H, D) each
         row = F.linear(candidate, q + difference, self.hidden.bias)  # (B, H)
-        step = k - difference + product * candidate.unsqueeze(1)  # (B, H, D)
-        s = torch.baddbmm(row.unsqueeze(1), history, step.transpose(1, 2))  # (B, L, H)
+        step = torch.addcmul((k - difference).T, candidate.unsqueeze(2), product.T)
+        s = torch.baddbmm(row.unsqueeze(1), history, step)  # (B, L, H), step (B, D, H)
         return self.output(self.activation(s, mask)).squeeze(-1)  # (B, L)
 
 
