@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import execute
 import notebook_files
@@ -152,8 +153,18 @@ def test_a_write_that_fails_leaves_the_old_file(tiny, monkeypatch):
 def test_an_interrupt_leaves_files_and_no_kernels(tiny):
     path = tiny("n.ipynb", WAIT)
     before = path.read_bytes()
-    command = [sys.executable, execute.__file__, str(path)]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+    # In the background of a shell Ctrl-C would be ignored, and so it would be here.
+    code = "import execute, signal, sys\n"
+    code += "signal.signal(signal.SIGINT, signal.default_int_handler)\n"
+    code += "sys.exit(execute.main())"
+    command = [sys.executable, "-c", code, str(path)]
+    place = str(Path(execute.__file__).parent)
+    with subprocess.Popen(
+        command,
+        stdout=subprocess.PIPE,
+        text=True,
+        env=os.environ | {"PYTHONPATH": place},
+    ) as process:
         started = path.with_name("started")
         while not started.exists():
             assert process.poll() is None
