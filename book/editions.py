@@ -197,6 +197,8 @@ def main(arguments: list[str] | None = None) -> int:
     current = page.exists() and stamp.exists() and stamp.read_text() == wanted
     if not current:
         stamp.unlink(missing_ok=True)
+        # Sphinx does not notice that an extension or a template changed.
+        shutil.rmtree(target / "editions", ignore_errors=True)
         if build(target, url):
             return 1
         assemble(target, url)

@@ -8,6 +8,7 @@ indexed too. Words in Latin letters are stemmed as Sphinx does it for English.
 
 import re
 
+from docutils import nodes
 from sphinx.search.zh import SearchChinese
 
 CHINESE = r"\u3400-\u9fff"
@@ -56,7 +57,23 @@ function splitQuery(query) {
         return self.stemmer.stemWord(word.lower()) if word.isascii() else word
 
 
+def index_across_markup(app, pagename, templatename, context, doctree) -> None:
+    """On ``html-page-context``: index the pairs that Sphinx does not see.
+
+    It looks at each piece of text by itself, and misses the pair that one character
+    forms with the next where bold text, a link or a term begins or ends.
+    """
+    indexer = getattr(app.builder, "indexer", None)
+    if indexer is None or doctree is None:
+        return
+    for paragraph in doctree.findall(nodes.paragraph):
+        for run in re.findall(f"[{CHINESE}]{{2,}}", paragraph.astext()):
+            for i in range(len(run) - 1):
+                indexer._mapping.setdefault(run[i : i + 2], set()).add(pagename)
+
+
 def setup(app):
     """Use it for every edition."""
     app.add_search_language(SearchPairs)
+    app.connect("html-page-context", index_across_markup)
     return {"version": "1", "parallel_read_safe": True, "parallel_write_safe": True}

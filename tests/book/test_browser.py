@@ -227,6 +227,7 @@ def search(page, words):
         ("zh", "候选物品", "book/notation.html"),
         ("zh", "置信区间", "book/how-to-read.html"),
         ("zh", "学到的是不是论文", "book/how-to-read.html"),
+        ("zh", "列在记号一页", "book/how-to-read.html"),  # across a link
         ("zh", "塔", "book/glossary.html"),
         ("zh", "activation unit", "book/glossary.html"),
         ("en", "gate weights", "notebooks/multitask/mmoe.html"),
@@ -304,12 +305,17 @@ def test_code_can_be_copied(visit):
     assert copied == cell.locator("pre").inner_text().rstrip()
 
 
-def test_a_printed_page_holds_the_text_alone(visit):
-    page = visit(f"zh/{CHAPTER}.html")
+def test_a_printed_page_holds_the_text_alone_dark_on_white(visit):
+    page = visit(f"zh/{CHAPTER}.html", color_scheme="dark")
     page.emulate_media(media="print")
     for gone in (".bar", "#chapters", ".sections", ".tools", ".turn", ".foot"):
         expect(page.locator(gone)).not_to_be_visible()
     expect(page.locator("h1")).to_be_visible()
+    for kind in ("h1", ".eqno", ".highlight .kn", "figcaption, p"):
+        colour = page.locator(f"article :is({kind})").first.evaluate(
+            "e => getComputedStyle(e).color.match(/\\d+/g).map(Number)"
+        )
+        assert sum(colour) < 400, f"{kind} is too pale on paper"
 
 
 def test_the_buttons_lead_to_the_notebook(visit, address):
