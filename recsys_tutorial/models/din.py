@@ -29,9 +29,10 @@ class Dice(nn.Module):
     """Eq. (9): PReLU with a soft switch that sits at the mean of the data.
 
     Mean and variance are those of the batch in training and moving averages in
-    evaluation; nothing but alpha is learnt. `mask`, of the shape of `s` without its
-    last dimension, keeps padded steps out of the statistics. Not in the paper: the
-    rate of the moving averages, and that alpha starts at 0.
+    evaluation; a batch of one row has no variance and takes the averages, too. Nothing
+    but alpha is learnt. `mask`, of the shape of `s` without its last dimension, keeps
+    padded steps out of the statistics and sets them to 0. Not in the paper: the rate
+    of the moving averages, and that alpha starts at 0.
     """
 
     def __init__(self, units, rate=0.05, epsilon=1e-8):
@@ -43,19 +44,17 @@ class Dice(nn.Module):
 
     def forward(self, s, mask=None):
         rows = s.flatten(0, -2)  # (N, H)
-        if self.training:
-            share = rows.new_ones(len(rows)) if mask is None else mask.flatten().float()
-            share = share / share.sum().clamp(min=1)  # (N,)
-            mean = share @ rows  # (H,)
-            centred = rows - mean
-            variance = share @ centred.square()  # (H,)
-            if share.any():
-                self.mean.lerp_(mean.detach(), self.rate)
-                self.variance.lerp_(variance.detach(), self.rate)
-        else:
-            centred, variance = rows - self.mean, self.variance
-        p = torch.sigmoid(centred * torch.rsqrt(variance + self.epsilon))
-        return torch.lerp(self.alpha * rows, rows, p).view_as(s)
+        if mask is not None:
+            real = mask.flatten().nonzero().squeeze(1)
+            rows = F.embedding(real, rows)  # look-up: as rows[real], and faster
+        batch = self.training and len(rows) > 1
+        moving = self.mean, self.variance
+        z = F.batch_norm(rows, *moving, None, None, batch, self.rate, self.epsilon)
+        p = z.sigmoid()
+        out = torch.addcmul(self.alpha * rows, 1 - self.alpha, p * rows)
+        if mask is not None:
+            out = out.new_zeros(mask.numel(), out.shape[1]).index_copy(0, real, out)
+        return out.view_as(s)
 
 
 class ItemEmbedding(nn.Module):
