@@ -1,9 +1,9 @@
 """MMoE on UCI Adult: rows per second in training, against two libraries.
 
-``python benchmarks/mmoe_throughput.py [--rounds 5] [--epochs 5]`` with the packages of
+``python benchmarks/mmoe_throughput.py [--rounds 5] [--lr 0.003]`` with the packages of
 ``benchmarks/requirements.txt`` installed. All train the same shapes on the same
 arrays: 8 experts of 16 units, towers of 8, embeddings of 8, batches of 512, Adam with
-the same learning rate, two threads.
+the same learning rate, as many threads.
 """
 
 import argparse
@@ -26,7 +26,7 @@ COLUMNS = [
     "capital_gain", "capital_loss", "hours_per_week", "native_country",
 ]  # fmt: skip
 TASKS = ("income", "never married")
-BATCH, LR, DIM, EXPERTS, UNITS, TOWER = 512, 1e-3, 8, 8, 16, 8
+BATCH, DIM, EXPERTS, UNITS, TOWER = 512, 8, 8, 16, 8
 
 
 def arrays():
@@ -47,17 +47,17 @@ def scores(data, test, predictions):
     }
 
 
-def ours(data, sizes, train, test, epochs, seed):
+def ours(data, sizes, train, test, epochs, lr, seed):
     model = MMoE(FieldEmbedding(sizes, DIM), 2, EXPERTS, UNITS, TOWER)
     rows = take(data, train)
     with Clock() as clock:
-        fit(model, rows, epochs=epochs, batch_size=BATCH, lr=LR, seed=seed,
+        fit(model, rows, epochs=epochs, batch_size=BATCH, lr=lr, seed=seed,
             progress=False)  # fmt: skip
     with torch.no_grad():
         return clock.seconds, scores(data, test, model(take(data, test)))
 
 
-def rechub(data, sizes, train, test, epochs, seed):
+def rechub(data, sizes, train, test, epochs, lr, seed):
     from torch_rechub.basic.features import SparseFeature
     from torch_rechub.models.multi_task import MMOE
     from torch_rechub.trainers import MTLTrainer
@@ -70,7 +70,7 @@ def rechub(data, sizes, train, test, epochs, seed):
     trainer = MTLTrainer(
         model,
         task_types=kinds,
-        optimizer_params={"lr": LR},
+        optimizer_params={"lr": lr},
         n_epoch=epochs,
         device="cpu",
         model_path=tempfile.mkdtemp(),
@@ -89,7 +89,7 @@ def rechub(data, sizes, train, test, epochs, seed):
         return clock.seconds, scores(data, test, model(x_test))
 
 
-def deepctr(data, sizes, train, test, epochs, seed):
+def deepctr(data, sizes, train, test, epochs, lr, seed):
     from deepctr_torch.inputs import SparseFeat
     from deepctr_torch.models import MMOE
 
@@ -105,7 +105,7 @@ def deepctr(data, sizes, train, test, epochs, seed):
         seed=seed,
     )
     loss = ["binary_crossentropy"] * 2
-    model.compile(torch.optim.Adam(model.parameters(), LR), loss=loss)
+    model.compile(torch.optim.Adam(model.parameters(), lr), loss=loss)
     x, y = columns(data, train), data["labels"][train].numpy()
     with Clock() as clock:
         model.fit(x, y, batch_size=BATCH, epochs=epochs, verbose=0)
@@ -121,6 +121,7 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--epochs", type=int, default=5)
+    parser.add_argument("--lr", type=float, default=3e-3)
     parser.add_argument("--threads", type=int, default=2)
     options = parser.parse_args()
     warnings.filterwarnings("ignore")  # of the libraries
@@ -130,7 +131,7 @@ def main():
     def contestant(run):
         def go(seed):
             torch.manual_seed(seed)
-            result = run(data, sizes, train, test, options.epochs, seed)
+            result = run(data, sizes, train, test, options.epochs, options.lr, seed)
             return Run(options.epochs * len(train), *result)
 
         return go
