@@ -192,7 +192,8 @@ class ActivationUnit(nn.Module):
     A network on [candidate, step, candidate - step, candidate * step]; the difference
     and the product stand for the paper's "out product", as in the authors' code. The
     hidden layer is linear, so its four blocks are applied apart: the candidate's once
-    per row, and all that meets a step as one matrix per row.
+    per row, and all that meets a step as one matrix per row. Not in the paper: the
+    output starts near 1, so that DIN starts as the base model that adds up.
     """
 
     def __init__(self, width, units=36, activation=PReLU):
@@ -200,6 +201,7 @@ class ActivationUnit(nn.Module):
         self.hidden = nn.Linear(4 * width, positive("units", units))
         self.activation = activation(units)
         self.output = nn.Linear(units, 1)
+        nn.init.ones_(self.output.bias)
 
     def forward(self, history, candidate, mask):
         q, k, difference, product = self.hidden.weight.chunk(4, 1)  # (H, D) each
@@ -220,16 +222,23 @@ class DIN(BaseModel):
         Let the weights of a history sum to 1. The paper does not.
     attention_units : int
         Hidden units of the activation unit.
-    activation, **options
-        As in `BaseModel`; the activation unit uses the same.
+    attention_activation : class
+        `PReLU` or `Dice`, inside the activation unit.
+    **options
+        As in `BaseModel`; its `activation` is that of the MLP.
     """
 
     def __init__(
-        self, items, softmax=False, attention_units=36, activation=PReLU, **options
+        self,
+        items,
+        softmax=False,
+        attention_units=36,
+        attention_activation=PReLU,
+        **options,
     ):
-        super().__init__(items, activation=activation, **options)
-        self.softmax = softmax
-        self.unit = ActivationUnit(items.out_features, attention_units, activation)
+        super().__init__(items, **options)
+        width, self.softmax = items.out_features, softmax
+        self.unit = ActivationUnit(width, attention_units, attention_activation)
 
     def weights(self, history, candidate, mask):
         a = self.unit(history, candidate, mask)  # (B, L)

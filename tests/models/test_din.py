@@ -21,7 +21,7 @@ KINDS = {
     "sum": lambda items: BaseModel(items),
     "average": lambda items: BaseModel(items, average=True),
     "DIN": lambda items: DIN(items),
-    "DIN, Dice": lambda items: DIN(items, activation=Dice),
+    "DIN, Dice": lambda items: DIN(items, attention_activation=Dice, activation=Dice),
     "DIN, softmax": lambda items: DIN(items, softmax=True),
 }
 ALL = pytest.mark.parametrize("kind", KINDS)
@@ -144,6 +144,12 @@ def test_softmax_weights_sum_to_one_and_the_paper_s_need_not():
     close(build("DIN, softmax").explain(batch()).weights.sum(1), torch.ones(10))
     sums = build("DIN").explain(batch()).weights.sum(1)
     assert (sums - 1).abs().min() > 0.01
+
+
+def test_a_new_din_is_close_to_the_base_model_that_adds_up():
+    model, data = build("DIN"), batch()
+    weights = model.explain(data).weights[data["history"] > 0]
+    assert (weights - 1).abs().max() < 0.5
 
 
 def test_scale_multiplies_the_weights():
