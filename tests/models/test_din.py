@@ -143,7 +143,7 @@ def test_weights_depend_on_the_candidate_and_are_zero_at_padding(kind):
 def test_softmax_weights_sum_to_one_and_the_paper_s_need_not():
     close(build("DIN, softmax").explain(batch()).weights.sum(1), torch.ones(10))
     sums = build("DIN").explain(batch()).weights.sum(1)
-    assert (sums - 1).abs().min() > 0.01
+    assert (sums - 1).abs().max() > 1
 
 
 def test_a_new_din_is_close_to_the_base_model_that_adds_up():
@@ -187,8 +187,9 @@ def test_every_parameter_learns_also_the_embeddings_of_the_history(kind):
     model, data = build(kind), batch(200)
     data["candidate"] = torch.randint(1, 4, (200,))  # 4 .. 11: in histories only
     model.loss(data).backward()
-    idle = [n for n, p in model.named_parameters() if not p.grad.abs().sum() > 0]
-    assert idle == []
+    idle = [n for n, p in model.named_parameters() if p.grad.abs().sum() < 1e-7]
+    # a softmax does not see what is added to all of its scores
+    assert idle == (["unit.output.bias"] if "softmax" in kind else [])
     assert (model.items.ids.grad[1:].abs().sum(1) > 0).all()
     assert (model.items.ids.grad[0] == 0).all()
 
