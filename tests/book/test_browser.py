@@ -27,7 +27,9 @@ AXE = Path(axe_playwright_python.__file__).with_name("axe.min.js")
 EDITIONS = tuple(editions.LANGUAGES)
 TOC = yaml.safe_load((notebook_files.ROOT / "_toc.yml").read_text("utf-8"))
 NAMES = [TOC["root"]] + [c["file"] for part in TOC["parts"] for c in part["chapters"]]
-CHAPTERS = [name for name in NAMES if name.startswith("notebooks/")]
+CHAPTERS = [
+    name for name in NAMES if notebook_files.is_chapter(notebook_files.ROOT / name)
+]
 PAGES = [f"{edition}/{name}.html" for edition in EDITIONS for name in NAMES]
 PHONE = {"width": 390, "height": 844}
 CHAPTER = CHAPTERS[0]
