@@ -1,6 +1,9 @@
 """Simulators whose truth is known."""
 
+import math
+
 import torch
+from scipy.optimize import brentq
 from torch import Tensor
 
 from recsys_tutorial.layers import positive
@@ -143,3 +146,96 @@ def planted_interests(
         "relevant": relevant,
         "probability": probability,
     }
+
+
+def conversion_chain(
+    n_rows: int,
+    rates: tuple[float, ...] = (0.06, 0.16),
+    *,
+    n_users: int = 1500,
+    n_items: int = 600,
+    correlation: float = 0.8,
+    rank: int = 4,
+    spread: float = 1.5,
+    seed: int = 0,
+) -> dict[str, Tensor]:
+    r"""Impressions that lead to a click, a conversion ..., each step with known truth.
+
+    Step :math:`t` of user :math:`u` and item :math:`i` happens, once the steps before
+    it have, with the log-odds :math:`c_t + s (a_u + b_i + x_u^\top y_i) / 2`, where
+    :math:`a_u` and :math:`b_i` are main effects of variance 1, the product of the
+    factors has variance 2, and :math:`c_t` is such that the mean probability over all
+    pairs is the rate. User and item of an impression are drawn uniformly.
+
+    Parameters
+    ----------
+    n_rows : int
+        Number of impressions ``N``.
+    rates : tuple of float
+        ``T`` mean conditional probabilities p(step t | step t - 1) over *all* pairs of
+        user and item, not over those that get so far; each strictly between 0 and 1.
+    n_users, n_items : int
+        Sizes of the world.
+    correlation : float
+        Correlation of the log-odds of a step with those of the step before, in
+        [-1, 1]. Above 0, those who click are those who would convert.
+    rank : int
+        Length of the factors.
+    spread : float
+        ``s``, the standard deviation of a step's log-odds over pairs, at least 0.
+    seed : int
+        Draws the world. The draws do not depend on `correlation` or `rates`.
+
+    Returns
+    -------
+    dict
+        ``features`` (N, 2) int64, user and item, from 1; and float32 (N, T) each:
+
+        ``labels``
+            cumulative: 1 if this step *and all before it* happened;
+        ``would``
+            what the step would do if reached, known for every impression;
+        ``probability``
+            of ``would``: the true p(step t | step t - 1, x).
+
+    Not in the papers: no public log has the last two.
+    """
+    positive("n_rows", n_rows), positive("n_users", n_users)
+    positive("n_items", n_items), positive("rank", rank)
+    if not rates or not all(0 < r < 1 for r in rates):
+        raise ValueError(
+            f"rates is {rates}; expected rates between 0 and 1, at least 1"
+        )
+    if not -1 <= correlation <= 1:
+        raise ValueError(f"correlation is {correlation}; expected -1 to 1")
+    if not 0 <= spread < math.inf:
+        raise ValueError(f"spread is {spread}; expected a finite number of at least 0")
+    g = torch.Generator().manual_seed(seed)
+    n_steps = len(rates)
+    user = torch.randint(n_users, (n_rows,), generator=g)
+    item = torch.randint(n_items, (n_rows,), generator=g)
+    luck = torch.rand(n_rows, n_steps, generator=g)
+    taste = torch.randn(n_items, rank, generator=g)  # y, the same in every step
+    probability = torch.empty(n_rows, n_steps)
+    kept, rest = 0.0, 1.0
+    a_x, b = torch.zeros(n_users, 1 + rank), torch.zeros(n_items, 1)
+    for t, rate in enumerate(rates):
+        a_x = kept * a_x + rest * torch.randn(a_x.shape, generator=g)
+        b = kept * b + rest * torch.randn(b.shape, generator=g)
+        kept, rest = correlation, (1 - correlation**2) ** 0.5
+        z = a_x[:, :1] + b.T + (2 / rank) ** 0.5 * a_x[:, 1:] @ taste.T
+        z *= spread / 2  # (users, items)
+        widest = float(z.abs().max()) + 40
+        c = brentq(_excess, -widest, widest, args=(z, rate), xtol=1e-6)
+        probability[:, t] = torch.sigmoid(z[user, item] + c)
+    would = (luck < probability).float()
+    return {
+        "features": torch.stack([user, item], 1) + 1,
+        "labels": would.cumprod(1),
+        "would": would,
+        "probability": probability,
+    }
+
+
+def _excess(c: float, z: Tensor, rate: float) -> float:
+    return float(torch.sigmoid(z + c).mean()) - rate

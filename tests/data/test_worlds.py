@@ -4,7 +4,11 @@ import numpy as np
 import pytest
 import torch
 
-from recsys_tutorial.data.worlds import planted_interests, two_tasks
+from recsys_tutorial.data.worlds import (
+    conversion_chain,
+    planted_interests,
+    two_tasks,
+)
 
 
 def least_squares(x, y):
@@ -136,3 +140,103 @@ def test_worlds_of_interests_repeat_by_seed():
 def test_bad_worlds_of_interests(arguments, message):
     with pytest.raises(ValueError, match=message):
         planted_interests(**{"n_rows": 5} | arguments)
+
+
+# --- a chain of conversions
+
+
+def test_every_mean_rate_over_all_pairs_is_met():
+    world = conversion_chain(200_000, (0.06, 0.16, 0.5), seed=1)
+    means = world["probability"].mean(0).tolist()
+    assert means == pytest.approx([0.06, 0.16, 0.5], rel=0.02)
+
+
+def test_labels_are_nested_and_say_what_all_steps_so_far_would_do():
+    world = conversion_chain(5_000, (0.4, 0.5, 0.6))
+    for would, labels in zip(
+        world["would"].tolist(), world["labels"].tolist(), strict=True
+    ):
+        assert labels == [min(would[: t + 1]) for t in range(3)]
+
+
+def test_steps_happen_as_often_as_their_probability_says():
+    world = conversion_chain(200_000, seed=2)
+    for t in range(2):
+        p, would = world["probability"][:, t], world["would"][:, t]
+        for part in p.argsort().chunk(5):
+            assert would[part].mean() == pytest.approx(p[part].mean().item(), abs=0.008)
+
+
+def test_a_step_is_independent_of_luck_in_the_step_before():
+    world = conversion_chain(200_000, seed=3)
+    clicked = world["labels"][:, 0] > 0
+    converted = world["labels"][clicked, 1].mean().item()
+    assert converted == pytest.approx(
+        world["probability"][clicked, 1].mean().item(), abs=0.015
+    )
+
+
+@pytest.mark.parametrize("correlation", [-1.0, -0.5, 0.0, 0.8, 1.0])
+def test_log_odds_of_neighbouring_steps_correlate_as_told(correlation):
+    world = conversion_chain(
+        100_000, (0.3, 0.3, 0.3), correlation=correlation, n_users=3000, n_items=3000
+    )
+    r = torch.corrcoef(world["probability"].logit().T)
+    assert r[0, 1] == pytest.approx(correlation, abs=0.05)
+    assert r[1, 2] == pytest.approx(correlation, abs=0.05)
+    assert r[0, 2] == pytest.approx(correlation**2, abs=0.05)
+
+
+def test_clicked_impressions_are_not_like_the_others():
+    def clicked_to_all(correlation):
+        world = conversion_chain(100_000, correlation=correlation)
+        cvr = world["probability"][:, 1]
+        return float(cvr[world["labels"][:, 0] > 0].mean() / cvr.mean())
+
+    assert clicked_to_all(0.0) == pytest.approx(1.0, abs=0.1)
+    assert clicked_to_all(0.8) > 1.8
+    assert clicked_to_all(-0.8) < 0.5
+
+
+def test_the_spread_is_that_of_the_log_odds_and_may_be_zero():
+    size = {"n_users": 3000, "n_items": 3000}
+    z = conversion_chain(50_000, (0.1,), spread=2.0, **size)["probability"].logit()
+    assert z.std().item() == pytest.approx(2.0, rel=0.05)
+    flat = conversion_chain(100, (0.1, 0.2), spread=0.0)["probability"]
+    assert torch.allclose(flat, torch.tensor([0.1, 0.2]).expand(100, 2), atol=1e-5)
+
+
+def test_chains_repeat_by_seed_and_keep_their_impressions_as_the_knobs_turn():
+    a, b, c = (conversion_chain(50, seed=s) for s in (1, 1, 2))
+    assert all(torch.equal(a[k], b[k]) for k in a)
+    assert not torch.equal(a["features"], c["features"])
+    turned = conversion_chain(50, (0.2, 0.1), correlation=0.1, seed=1)
+    assert torch.equal(a["features"], turned["features"])
+    assert not torch.equal(a["probability"], turned["probability"])
+
+
+def test_ids_of_a_chain_start_at_one():
+    features = conversion_chain(5_000, n_users=7, n_items=4)["features"]
+    assert features.dtype == torch.int64
+    assert features.min(0).values.tolist() == [1, 1]
+    assert features.max(0).values.tolist() == [7, 4]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"n_rows": 0}, "n_rows is 0"),
+        ({"n_users": 0}, "n_users is 0"),
+        ({"n_items": 1.5}, "n_items is 1.5"),
+        ({"rank": 0}, "rank is 0"),
+        ({"rates": ()}, r"rates is \(\)"),
+        ({"rates": (0.1, 1.0)}, r"rates is \(0.1, 1.0\); expected .* between 0 and 1"),
+        ({"rates": (float("nan"),)}, "rates is"),
+        ({"correlation": 1.1}, "correlation is 1.1; expected -1 to 1"),
+        ({"spread": -1.0}, "spread is -1.0"),
+        ({"spread": float("nan")}, "spread is nan"),
+    ],
+)
+def test_bad_chains(arguments, message):
+    with pytest.raises(ValueError, match=message):
+        conversion_chain(**{"n_rows": 5} | arguments)
