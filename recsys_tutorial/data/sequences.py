@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from recsys_tutorial.data.movielens import GENRES
-from recsys_tutorial.data.tensors import PADDING
+from recsys_tutorial.data.tensors import PADDING, unseen_items
 from recsys_tutorial.layers import positive
 
 
@@ -99,17 +99,7 @@ def next_item_samples(
     """
     data, rows = _with_history(events, histories(events, length), minimum)
     user, film = events["user"].to_numpy(), events["film"].to_numpy()
-    if film.max() >= positive("n_items", n_items):
-        raise ValueError(f"film holds id {film.max()}; expected ids below {n_items}")
-    taken = np.unique(user * n_items + film)
-    if (np.bincount(taken // n_items) >= n_items - 1).any():
-        raise ValueError("a user has all films; expected one that can be a negative")
-    draw = np.random.default_rng(seed)
-    negative = np.zeros(len(rows), dtype=np.int64)
-    wrong = np.ones(len(rows), dtype=bool)
-    while wrong.any():
-        negative[wrong] = draw.integers(1, n_items, wrong.sum())
-        wrong = np.isin(user[rows] * n_items + negative, taken)
+    negative = unseen_items(user, film, user[rows], n_items, seed)
     candidate = torch.stack([data["candidate"], torch.as_tensor(negative)], 1)
     return {k: v.repeat_interleave(2, 0) for k, v in data.items()} | {
         "candidate": candidate.flatten(),

@@ -96,6 +96,100 @@ def _bin_edges(values: np.ndarray, bins: int) -> np.ndarray:
     return np.unique(np.concatenate([edges, quantiles]))
 
 
+def unseen_items(
+    user: np.ndarray, film: np.ndarray, who: np.ndarray, n_items: int, seed: int
+) -> np.ndarray:
+    """For each entry of `who` a film that this user has no event of, drawn uniformly.
+
+    Parameters
+    ----------
+    user, film : arrays of int64
+        One entry per event, from 1.
+    who : array of int64, shape (N,)
+        Users to draw for; one who stands there twice may get the same film twice.
+    n_items : int
+        Number of ids of films, padding included.
+
+    Returns
+    -------
+    array of int64, shape (N,)
+
+    Raises
+    ------
+    ValueError
+        If a film is not in 1 .. n_items - 1, or a user has all films.
+    """
+    if film.min() < 1 or film.max() >= positive("n_items", n_items):
+        wrong = film.min() if film.min() < 1 else film.max()
+        raise ValueError(f"film holds id {wrong}; expected ids of 1 to {n_items - 1}")
+    taken = np.unique(user * n_items + film)
+    if (np.bincount(taken // n_items) >= n_items - 1).any():
+        raise ValueError("a user has all films; expected one that can be a negative")
+    draw = np.random.default_rng(seed)
+    drawn = np.zeros(len(who), dtype=np.int64)
+    wrong = np.ones(len(who), dtype=bool)
+    while wrong.any():
+        drawn[wrong] = draw.integers(1, n_items, wrong.sum())
+        wrong = np.isin(who * n_items + drawn, taken)
+    return drawn
+
+
+def rating_chain(
+    ratings: pd.DataFrame,
+    n_films: int,
+    thresholds: tuple[int, ...] = (0, 4),
+    *,
+    negatives: int = 4,
+    seed: int = 0,
+) -> dict[str, Tensor]:
+    """Ratings in the place of a chain of conversions: rated, rated 4 or more ...
+
+    An impression is a film that the user rated, or one of those that the user never
+    rated. "Rated" plays the part of a click, a high rating that of a conversion. It
+    is a proxy: the chain is nested as a real one is, but nobody was shown these films
+    in this way.
+
+    Parameters
+    ----------
+    ratings : DataFrame
+        Columns ``user``, ``film``, ``rating`` and ``timestamp``, ids from 1.
+    n_films : int
+        Number of ids of films, padding included.
+    thresholds : tuple of int
+        ``T`` ratings, ascending: step t happened if the film was rated, and at least
+        so. The first is 0 for "rated at all".
+    negatives : int
+        Unrated films per rating, drawn uniformly; a user may draw one film twice.
+    seed : int
+        Draws the unrated films.
+
+    Returns
+    -------
+    dict
+        ``features`` (N, 2) int64, user and film; ``labels`` (N, T) float32,
+        cumulative; ``time`` (N,) int64, which an unrated film has from the rating
+        that it follows.
+    """
+    names = ["user", "film", "rating", "timestamp"]
+    if absent := [c for c in names if c not in ratings]:
+        raise ValueError(f"ratings lacks {absent}; it has {list(ratings.columns)}")
+    if not len(ratings):
+        raise ValueError("ratings has no rows; expected at least one")
+    if not thresholds or list(thresholds) != sorted(set(thresholds)):
+        raise ValueError(f"thresholds is {thresholds}; expected ascending ratings")
+    user, film, rating, time = (ratings[c].to_numpy() for c in names)
+    who = user.repeat(1 + positive("negatives", negatives)).reshape(len(user), -1)
+    drawn = unseen_items(user, film, who[:, 1:].ravel(), n_films, seed)
+    films = np.column_stack([film, drawn.reshape(len(user), negatives)])
+    labels = torch.zeros(*who.shape, len(thresholds))
+    labels[:, 0] = torch.as_tensor(rating[:, None] >= np.array(thresholds)).float()
+    return {
+        "features": torch.as_tensor(np.stack([who.ravel(), films.ravel()], 1)),
+        "labels": labels.flatten(0, 1),
+        "time": torch.as_tensor(time.repeat(1 + negatives)),
+    }
+
+
 def split_rows(n_rows: int, test: float, seed: int) -> tuple[Tensor, Tensor]:
     """Random positions of the training and the test rows, each in ascending order.
 

@@ -149,7 +149,7 @@ def test_liking_is_told_from_the_films_liked_before():
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ({"n_items": 14}, "film holds id 14; expected ids below 14"),
+        ({"n_items": 14}, "film holds id 14; expected ids of 1 to 13"),
         ({"n_items": 20, "minimum": 4}, "no event has a history of 4 steps"),
         ({"n_items": 0}, "n_items is 0"),
     ],

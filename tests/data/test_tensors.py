@@ -8,8 +8,10 @@ from recsys_tutorial.data.tensors import (
     check_data,
     encode_fields,
     minibatches,
+    rating_chain,
     split_rows,
     take,
+    unseen_items,
 )
 
 FRAME = pd.DataFrame(
@@ -124,3 +126,67 @@ def test_take():
 def test_check_data_refuses(data, message):
     with pytest.raises(ValueError, match=message):
         check_data(data)
+
+
+# --- ratings in the place of a chain of conversions
+
+RATINGS = pd.DataFrame(
+    {
+        "user": [1, 1, 2, 3],
+        "film": [2, 3, 1, 4],
+        "rating": [5, 3, 4, 1],
+        "timestamp": [10, 20, 15, 30],
+    }
+)
+
+
+def test_a_rating_s_labels_say_which_thresholds_it_reaches():
+    data = rating_chain(RATINGS, 5, (0, 4, 5), negatives=1)
+    assert data["features"][::2].tolist() == [[1, 2], [1, 3], [2, 1], [3, 4]]
+    assert data["labels"][::2].tolist() == [[1, 1, 1], [1, 0, 0], [1, 1, 0], [1, 0, 0]]
+    assert data["labels"].dtype == torch.float32
+
+
+def test_unrated_films_follow_their_rating_and_reach_no_step():
+    data = rating_chain(RATINGS, 6, negatives=3)
+    rated = {(u, f) for u, f in zip(RATINGS.user, RATINGS.film, strict=True)}
+    users = RATINGS.user.tolist()
+    for row, (u, f) in enumerate(data["features"].tolist()):
+        assert u == users[row // 4]
+        assert 1 <= f <= 5
+        assert ((u, f) in rated) == (row % 4 == 0)
+    assert data["labels"].view(4, 4, 2)[:, 1:].sum() == 0
+    assert data["time"].tolist() == RATINGS.timestamp.repeat(4).tolist()
+
+
+def test_unrated_films_repeat_by_seed():
+    a, b, c = (rating_chain(RATINGS, 300, seed=s)["features"] for s in (1, 1, 2))
+    assert torch.equal(a, b)
+    assert not torch.equal(a, c)
+
+
+def test_unseen_items_are_drawn_evenly_from_what_is_left():
+    user, film = np.array([1, 1]), np.array([1, 4])
+    drawn = unseen_items(user, film, np.ones(30_000, dtype=np.int64), 6, seed=0)
+    ids, counts = np.unique(drawn, return_counts=True)
+    assert ids.tolist() == [2, 3, 5]
+    assert counts / 10_000 == pytest.approx([1, 1, 1], abs=0.05)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"ratings": RATINGS.iloc[:0]}, "ratings has no rows"),
+        ({"ratings": RATINGS.drop(columns="rating")}, r"ratings lacks \['rating'\]"),
+        ({"thresholds": (4, 0)}, r"thresholds is \(4, 0\); expected ascending"),
+        ({"thresholds": (4, 4)}, "thresholds is"),
+        ({"thresholds": ()}, r"thresholds is \(\)"),
+        ({"negatives": 0}, "negatives is 0"),
+        ({"n_films": 4}, "film holds id 4; expected ids of 1 to 3"),
+        ({"ratings": RATINGS.assign(film=[0, 1, 2, 3])}, "film holds id 0"),
+        ({"ratings": RATINGS.assign(user=1, film=[1, 2, 3, 4])}, "has all films"),
+    ],
+)
+def test_bad_rating_chains(arguments, message):
+    with pytest.raises(ValueError, match=message):
+        rating_chain(**{"ratings": RATINGS, "n_films": 5} | arguments)
