@@ -42,9 +42,7 @@ def test_forward_agrees_with_a_slow_loop(shared):
     hidden, output = model.towers.hidden, model.towers.output
     for row, (user, item) in enumerate(data["features"].tolist()):
         for k, inputs in enumerate([model.inputs, model.cvr_inputs or model.inputs]):
-            x = torch.cat(
-                [inputs.table[i + o] for i, o in zip(ids, (0, 7), strict=True)]
-            )
+            x = torch.cat([inputs.table[user], inputs.table[7 + item]])
             h = torch.relu(x @ hidden.weight[k] + hidden.bias[k, 0])
             logit = h @ output.weight[k] + output.bias[k, 0]
             assert torch.allclose(model(data)[row, k], logit, atol=1e-6)
