@@ -1,8 +1,13 @@
-"""Fit one model; repeat over seeds."""
+"""Fit one model; repeat over seeds; let two processes share the work."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from functools import lru_cache, partial
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
 
+import cloudpickle
 import pandas as pd
 import torch
 from joblib import Parallel, delayed
@@ -154,10 +159,11 @@ def repeat(
     if len(set(seeds)) < 2 or len(set(seeds)) < len(seeds):
         raise ValueError(f"seeds is {seeds}; expected two or more, all different")
     order = [(seed, name) for seed in seeds for name in runs]
-    pool = Parallel(n_jobs=positive("jobs", jobs), return_as="generator")
-    results = pool(delayed(_seeded)(runs[name], seed) for seed, name in order)
+    calls = [partial(_seeded, runs[name], seed) for seed, name in order]
     rows = []
-    bar = tqdm(results, total=len(order), disable=not progress, leave=False)
+    bar = tqdm(
+        parallel(calls, jobs), total=len(order), disable=not progress, leave=False
+    )
     for (seed, name), metrics in zip(order, bar, strict=True):
         rows += [(name, seed, key, float(value)) for key, value in metrics.items()]
     return Runs(pd.DataFrame(rows, columns=["model", "seed", "metric", "value"]))
@@ -167,3 +173,34 @@ def _seeded(run: Callable[[int], dict[str, float]], seed: int) -> dict[str, floa
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         return run(seed)
+
+
+def parallel(calls: Iterable[Callable[[], Any]], jobs: int = 2) -> Iterator[Any]:
+    """Results of the calls, in their order, each as soon as it is there.
+
+    Parameters
+    ----------
+    calls : iterable of callable
+        They take no argument. What they refer to, data above all, is sent to each
+        process once, however many calls share it.
+    jobs : int
+        Processes, on one thread each; 1 stays in this process.
+    """
+    calls = list(calls)
+    if positive("jobs", jobs) == 1:
+        yield from (call() for call in calls)
+        return
+    with TemporaryDirectory() as folder:
+        path = Path(folder) / "calls"
+        path.write_bytes(cloudpickle.dumps(calls))
+        pool = Parallel(n_jobs=jobs, return_as="generator")
+        yield from pool(delayed(_call)(path, n) for n in range(len(calls)))
+
+
+def _call(path: Path, n: int) -> Any:
+    return _calls(path)[n]()
+
+
+@lru_cache(maxsize=1)
+def _calls(path: Path) -> list[Callable[[], Any]]:
+    return cloudpickle.loads(path.read_bytes())

@@ -1,9 +1,11 @@
+from functools import partial
+
 import pandas as pd
 import pytest
 import torch
 from torch import nn
 
-from recsys_tutorial.train import Runs, fit, repeat
+from recsys_tutorial.train import Runs, fit, parallel, repeat
 
 
 class Line(nn.Module):
@@ -129,6 +131,28 @@ def test_repeat_seeds_each_run_and_leaves_the_generator_alone():
 def test_two_processes_give_what_one_gives():
     alone, shared = (repeat({"a": draw}, [3, 4], False, jobs).table for jobs in (1, 2))
     assert alone.equals(shared)
+
+
+class Sent:
+    """Counts how often it crosses to another process."""
+
+    times = 0
+
+    def __reduce__(self):
+        Sent.times += 1
+        return Sent, ()
+
+
+def test_processes_share_calls_in_order_and_get_their_data_once():
+    data = Sent()
+    calls = [partial(lambda data, k: 10 * k, data, k) for k in range(5)]
+    assert list(parallel(calls)) == list(parallel(calls, jobs=1)) == [0, 10, 20, 30, 40]
+    assert Sent.times == 1
+
+
+def test_an_error_in_another_process_comes_back():
+    with pytest.raises(ZeroDivisionError):
+        list(parallel([lambda: 1 / 0, lambda: 1]))
 
 
 def test_summary_and_paired_differences():
