@@ -81,16 +81,20 @@ class StackedLinear(nn.Module):
     Each layer is initialised as ``nn.Linear`` is.
     """
 
-    def __init__(self, n_layers: int, width: int, units: int):
+    def __init__(self, n_layers: int, width: int, units: int, bias: bool = True):
         super().__init__()
         bound = 1 / math.sqrt(positive("width", width))
         shape = positive("n_layers", n_layers), width, positive("units", units)
         self.weight = nn.Parameter(torch.empty(shape).uniform_(-bound, bound))
-        bias = torch.empty(n_layers, 1, units).uniform_(-bound, bound)
-        self.bias = nn.Parameter(bias)
+        offset = torch.empty(n_layers, 1, units).uniform_(-bound, bound)
+        self.bias = nn.Parameter(offset) if bias else None
 
     def forward(self, h: Tensor) -> Tensor:
-        stacked = torch.baddbmm(self.bias, h.transpose(0, 1), self.weight)  # (T, B, U)
+        h = h.transpose(0, 1)  # (T, B, H)
+        if self.bias is None:
+            stacked = h @ self.weight  # (T, B, U)
+        else:
+            stacked = torch.baddbmm(self.bias, h, self.weight)
         return stacked.transpose(0, 1)  # (B, T, U)
 
 

@@ -84,3 +84,9 @@ def test_towers_do_not_talk_to_each_other():
     towers(h)[:, 0].sum().backward()
     assert h.grad[:, 0].abs().sum() > 0
     assert h.grad[:, 1].abs().sum() == 0
+
+
+def test_stacked_linear_without_bias_maps_zero_to_zero():
+    stacked = StackedLinear(3, width=5, units=4, bias=False)
+    assert [name for name, _ in stacked.named_parameters()] == ["weight"]
+    assert torch.equal(stacked(torch.zeros(2, 3, 5)), torch.zeros(2, 3, 4))
