@@ -202,14 +202,7 @@ def conversion_chain(
     """
     positive("n_rows", n_rows), positive("n_users", n_users)
     positive("n_items", n_items), positive("rank", rank)
-    if not rates or not all(0 < r < 1 for r in rates):
-        raise ValueError(
-            f"rates is {rates}; expected rates between 0 and 1, at least 1"
-        )
-    if not -1 <= correlation <= 1:
-        raise ValueError(f"correlation is {correlation}; expected -1 to 1")
-    if not 0 <= spread < math.inf:
-        raise ValueError(f"spread is {spread}; expected a finite number of at least 0")
+    _check_chain(rates, correlation, spread)
     g = torch.Generator().manual_seed(seed)
     n_steps = len(rates)
     user = torch.randint(n_users, (n_rows,), generator=g)
@@ -225,9 +218,7 @@ def conversion_chain(
         kept, rest = correlation, (1 - correlation**2) ** 0.5
         z = a_x[:, :1] + b.T + (2 / rank) ** 0.5 * a_x[:, 1:] @ taste.T
         z *= spread / 2  # (users, items)
-        widest = float(z.abs().max()) + 40
-        c = brentq(_excess, -widest, widest, args=(z, rate), xtol=1e-6)
-        probability[:, t] = torch.sigmoid(z[user, item] + c)
+        probability[:, t] = torch.sigmoid(z[user, item] + _offset(z, rate))
     would = (luck < probability).float()
     return {
         "features": torch.stack([user, item], 1) + 1,
@@ -235,6 +226,81 @@ def conversion_chain(
         "would": would,
         "probability": probability,
     }
+
+
+def audience_chain(
+    n_rows: int,
+    rates: tuple[float, ...] = (0.1, 0.1, 0.1),
+    *,
+    n_features: int = 20,
+    hidden: int = 16,
+    correlation: float = 0.9,
+    spread: float = 1.5,
+    seed: int = 0,
+) -> dict[str, Tensor]:
+    r"""The chain of `conversion_chain`, for people of whom numbers are known, not ids.
+
+    A person is :math:`x \sim N(0, I)`; all steps depend on it through the same
+    :math:`\phi(x) = \tanh(2 W x + b)`. Step :math:`t` happens, once the steps before it
+    have, with the log-odds :math:`c_t + s z_t`, where :math:`z_t` is
+    :math:`u_t^\top \phi(x)` brought to mean 0 and variance 1 over the rows.
+
+    Parameters
+    ----------
+    n_rows, rates, spread
+        As in `conversion_chain`; the mean of a step's rate is over all rows.
+    n_features, hidden : int
+        Length of ``x`` and of ``phi(x)``.
+    correlation : float
+        Of the weights of a step, :math:`u_t`, with those of the step before.
+    seed : int
+        Draws the world. The draws do not depend on `correlation` or `rates`.
+
+    Returns
+    -------
+    dict
+        ``features`` (N, n_features) float32, and ``labels``, ``would`` and
+        ``probability`` as in `conversion_chain`.
+    """
+    positive("n_rows", n_rows), positive("hidden", hidden)
+    _check_chain(rates, correlation, spread)
+    g = torch.Generator().manual_seed(seed)
+    x = torch.randn(n_rows, positive("n_features", n_features), generator=g)
+    luck = torch.rand(n_rows, len(rates), generator=g)
+    w = torch.randn(n_features, hidden, generator=g) / n_features**0.5
+    phi = torch.tanh(2 * x @ w + torch.randn(hidden, generator=g))  # (N, hidden)
+    probability = torch.empty(n_rows, len(rates))
+    kept, rest, u = 0.0, 1.0, torch.zeros(hidden)
+    for t, rate in enumerate(rates):
+        u = kept * u + rest * torch.randn(hidden, generator=g)
+        kept, rest = correlation, (1 - correlation**2) ** 0.5
+        z = phi @ u
+        z = spread * (z - z.mean()) / z.std()  # (N,)
+        probability[:, t] = torch.sigmoid(z + _offset(z, rate))
+    would = (luck < probability).float()
+    return {
+        "features": x,
+        "labels": would.cumprod(1),
+        "would": would,
+        "probability": probability,
+    }
+
+
+def _check_chain(rates: tuple[float, ...], correlation: float, spread: float) -> None:
+    if not rates or not all(0 < r < 1 for r in rates):
+        raise ValueError(
+            f"rates is {rates}; expected rates between 0 and 1, at least 1"
+        )
+    if not -1 <= correlation <= 1:
+        raise ValueError(f"correlation is {correlation}; expected -1 to 1")
+    if not 0 <= spread < math.inf:
+        raise ValueError(f"spread is {spread}; expected a finite number of at least 0")
+
+
+def _offset(z: Tensor, rate: float) -> float:
+    """The c for which ``sigmoid(z + c)`` has the mean `rate`."""
+    widest = float(z.abs().max()) + 40
+    return brentq(_excess, -widest, widest, args=(z, rate), xtol=1e-6)
 
 
 def _excess(c: float, z: Tensor, rate: float) -> float:

@@ -5,6 +5,7 @@ import pytest
 import torch
 
 from recsys_tutorial.data.worlds import (
+    audience_chain,
     conversion_chain,
     planted_interests,
     two_tasks,
@@ -240,3 +241,67 @@ def test_ids_of_a_chain_start_at_one():
 def test_bad_chains(arguments, message):
     with pytest.raises(ValueError, match=message):
         conversion_chain(**{"n_rows": 5} | arguments)
+
+
+# --- the same chain for people described by numbers
+
+
+def test_the_mean_rates_of_an_audience_are_met():
+    means = audience_chain(5_000, (0.06, 0.16, 0.5), seed=1)["probability"].mean(0)
+    assert means.tolist() == pytest.approx([0.06, 0.16, 0.5], rel=0.001)
+
+
+def test_labels_of_an_audience_are_nested():
+    world = audience_chain(5_000, (0.4, 0.5, 0.6))
+    assert torch.equal(world["labels"], world["would"].cumprod(1))
+
+
+def test_an_audience_acts_as_often_as_its_probability_says():
+    world = audience_chain(200_000, (0.1, 0.3), seed=2)
+    for t in range(2):
+        p, would = world["probability"][:, t], world["would"][:, t]
+        for part in p.argsort().chunk(5):
+            assert would[part].mean() == pytest.approx(p[part].mean().item(), abs=0.008)
+
+
+def test_with_full_correlation_all_steps_rank_people_alike():
+    def rank_correlation(correlation):
+        p = audience_chain(2_000, correlation=correlation)["probability"].logit()
+        return float(torch.corrcoef(p.T)[0, 2])
+
+    assert rank_correlation(1.0) == pytest.approx(1.0, abs=1e-4)
+    assert rank_correlation(-1.0) == pytest.approx(1.0, abs=1e-4)  # reversed twice
+    assert rank_correlation(0.9) < 0.97
+
+
+def test_an_audience_has_the_stated_width_and_spread():
+    z = audience_chain(5_000, (0.3,), n_features=3, spread=2.0)["probability"].logit()
+    assert z.std().item() == pytest.approx(2.0, rel=1e-3)
+    wide = audience_chain(50, n_features=7)["features"]
+    assert wide.shape == (50, 7)
+    assert wide.dtype == torch.float32
+
+
+def test_audiences_repeat_by_seed_and_stay_as_the_knobs_turn():
+    a, b, c = (audience_chain(50, seed=s) for s in (1, 1, 2))
+    assert all(torch.equal(a[k], b[k]) for k in a)
+    assert not torch.equal(a["features"], c["features"])
+    turned = audience_chain(50, (0.2, 0.1, 0.3), correlation=0.1, seed=1)
+    assert torch.equal(a["features"], turned["features"])
+    assert not torch.equal(a["probability"], turned["probability"])
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"n_rows": 0}, "n_rows is 0"),
+        ({"n_features": 0}, "n_features is 0"),
+        ({"hidden": 1.5}, "hidden is 1.5"),
+        ({"rates": (0.1, 1.0)}, "rates is"),
+        ({"correlation": 2}, "correlation is 2"),
+        ({"spread": -1}, "spread is -1"),
+    ],
+)
+def test_bad_audiences(arguments, message):
+    with pytest.raises(ValueError, match=message):
+        audience_chain(**{"n_rows": 5} | arguments)
