@@ -110,3 +110,39 @@ def rela_impr(auc_model: float, auc_base: float) -> float:
     if not auc_base > 0.5:
         raise ValueError(f"auc_base is {auc_base}; expected an AUC above 0.5")
     return 100 * ((auc_model - 0.5) / (auc_base - 0.5) - 1)
+
+
+def target_ranks(scores, targets) -> np.ndarray:
+    """The place of each row's target among all candidates of the row; 1 is the best.
+
+    Candidates with the target's score share their places: each gets the mean. A
+    model that scores all alike is thus in the middle, not at the top.
+
+    Parameters
+    ----------
+    scores : array or tensor of shape (N, I)
+        Higher is better; minus infinity for what is not a candidate. No NaN.
+    targets : array or tensor of shape (N,)
+        Columns of `scores`; a target is a candidate.
+    """
+    s, t = np.asarray(scores), np.asarray(targets)
+    if s.ndim != 2 or t.shape != s.shape[:1] or not len(t):
+        raise ValueError(
+            f"scores has shape {s.shape} and targets {t.shape}; expected (N, I) and "
+            "(N,), at least one row"
+        )
+    own = np.take_along_axis(s, t[:, None], 1)  # (N, 1)
+    if np.isnan(s).any() or np.isneginf(own).any():
+        raise ValueError("scores holds NaN, or a target that is not a candidate")
+    return 1 + (s > own).sum(1) + ((s == own).sum(1) - 1) / 2
+
+
+def hit_at(k: int, ranks) -> float:
+    """HIT@k: the share of targets among the first `k`, from their `target_ranks`."""
+    return float(np.mean(np.asarray(ranks) <= k))
+
+
+def mrr_at(k: int, ranks) -> float:
+    """MRR@k: mean of 1 / rank, where a target behind the first `k` counts 0."""
+    r = np.asarray(ranks, dtype=float)
+    return float(np.mean(np.where(r <= k, 1 / r, 0)))

@@ -4,7 +4,15 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from recsys_tutorial.metrics import auc, gauc, mean_interval, rela_impr
+from recsys_tutorial.metrics import (
+    auc,
+    gauc,
+    hit_at,
+    mean_interval,
+    mrr_at,
+    rela_impr,
+    target_ranks,
+)
 
 
 def test_auc_by_counting_pairs():
@@ -110,3 +118,46 @@ def test_relative_improvement_counts_from_one_half():
     assert rela_impr(0.7, 0.7) == 0
     with pytest.raises(ValueError, match=r"auc_base is 0.5; expected .* above 0.5"):
         rela_impr(0.7, 0.5)
+
+
+# --- one target among all candidates
+
+
+def test_ranks_by_hand():
+    scores = torch.tensor([[0.1, 0.9, 0.5], [0.2, 0.2, 0.2], [-np.inf, 0.3, 0.3]])
+    # one is above .5; three share places 1 to 3; two share places 1 and 2
+    assert target_ranks(scores, torch.tensor([2, 0, 1])).tolist() == [2, 2, 1.5]
+
+
+@given(st.integers(0, 10_000))
+def test_ranks_agree_with_sorting(seed):
+    scores = np.tile(np.arange(9.0), (6, 1))
+    scores = np.random.default_rng(seed).permuted(scores, axis=1)
+    targets = [3, 0, 8, 3, 5, 1]
+    by_sorting = [
+        1 + list(np.argsort(-s)).index(t) for s, t in zip(scores, targets, strict=True)
+    ]
+    assert target_ranks(scores, targets).tolist() == by_sorting
+
+
+def test_hit_and_mrr_by_hand():
+    ranks = [1, 4, 21, 2]
+    assert hit_at(20, ranks) == 0.75
+    assert hit_at(2, ranks) == 0.5
+    assert mrr_at(20, ranks) == pytest.approx((1 + 1 / 4 + 0 + 1 / 2) / 4)
+    assert mrr_at(1, ranks) == hit_at(1, ranks) == 0.25
+
+
+@pytest.mark.parametrize(
+    ("scores", "targets", "message"),
+    [
+        ([[0.1, 0.2]], [0, 1], r"scores has shape \(1, 2\) and targets \(2,\)"),
+        ([0.1, 0.2], [0, 1], r"expected \(N, I\)"),
+        (np.ones((0, 3)), [], "at least one row"),
+        ([[np.nan, 0.2]], [1], "scores holds NaN"),
+        ([[-np.inf, 0.2]], [0], "a target that is not a candidate"),
+    ],
+)
+def test_ranks_refuse(scores, targets, message):
+    with pytest.raises(ValueError, match=message):
+        target_ranks(scores, targets)
