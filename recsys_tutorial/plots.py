@@ -24,6 +24,11 @@ COLORS = {
     "shared bottom": "#d55e00",
     "one gate": "#009e73",
     "MMoE": "#0072b2",
+    "clicks only": "#444444",
+    "ESMM-NS": "#cc79a7",
+    "ESMM": "#56b4e9",
+    "unclicked as 0": "#e69f00",
+    "division": "#a6761d",
 }
 OTHERS = ["#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#7f7f7f"]
 WIDTH = 6.8  # inches; a figure fills the column of a page

@@ -144,10 +144,8 @@ def rating_chain(
 ) -> dict[str, Tensor]:
     """Ratings in the place of a chain of conversions: rated, rated 4 or more ...
 
-    An impression is a film that the user rated, or one of those that the user never
-    rated. "Rated" plays the part of a click, a high rating that of a conversion. It
-    is a proxy: the chain is nested as a real one is, but nobody was shown these films
-    in this way.
+    An impression is a film that the user rated, or one never rated by the user. A
+    proxy: it is nested as a real chain is, but nobody was shown these films like this.
 
     Parameters
     ----------
@@ -156,8 +154,8 @@ def rating_chain(
     n_films : int
         Number of ids of films, padding included.
     thresholds : tuple of int
-        ``T`` ratings, ascending: step t happened if the film was rated, and at least
-        so. The first is 0 for "rated at all".
+        ``T`` ratings, ascending: step t happened if the film was rated at least so; 0
+        stands for any rating.
     negatives : int
         Unrated films per rating, drawn uniformly; a user may draw one film twice.
     seed : int
@@ -167,8 +165,7 @@ def rating_chain(
     -------
     dict
         ``features`` (N, 2) int64, user and film; ``labels`` (N, T) float32,
-        cumulative; ``time`` (N,) int64, which an unrated film has from the rating
-        that it follows.
+        cumulative; ``time`` (N,) int64, an unrated film's is its rating's, above it.
     """
     names = ["user", "film", "rating", "timestamp"]
     if absent := [c for c in names if c not in ratings]:
