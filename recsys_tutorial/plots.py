@@ -29,9 +29,9 @@ COLORS = {
     "ESMM": "#56b4e9",
     "unclicked as 0": "#e69f00",
     "division": "#a6761d",
-    "ML-MMoE": "#56b4e9",
-    "CGC": "#e69f00",
-    "PLE": "#cc79a7",
+    "ML-MMoE": "#66ccee",
+    "CGC": "#ddaa33",
+    "PLE": "#aa3377",
 }
 OTHERS = ["#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#7f7f7f"]
 WIDTH = 6.8  # inches; a figure fills the column of a page
