@@ -106,14 +106,13 @@ class PLE(nn.Module):
         super().__init__()
         self.inputs, self.n_tasks = inputs, positive("n_tasks", n_tasks)
         above = positive("levels", levels) - 1
-        widths = [inputs.out_features] + above * [
-            positive("expert_units", expert_units)
-        ]
-        sizes = n_tasks, own_experts, shared_experts, expert_units, separate
+        units = positive("expert_units", expert_units)
+        widths = [inputs.out_features] + above * [units]
+        sizes = n_tasks, own_experts, shared_experts, units, separate
         self.levels = nn.ModuleList(
             Extraction(width, *sizes, last=j == above) for j, width in enumerate(widths)
         )
-        self.towers = Towers(n_tasks, expert_units, tower_units)
+        self.towers = Towers(n_tasks, units, tower_units)
         self.criterion = criterion
         self.register_buffer("weights", per_task("weights", weights, n_tasks))
         self.register_buffer("decay", per_task("decay", decay, n_tasks))
