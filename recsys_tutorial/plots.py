@@ -32,6 +32,10 @@ COLORS = {
     "ML-MMoE": "#66ccee",
     "CGC": "#ddaa33",
     "PLE": "#aa3377",
+    "calibrator only": "#88ccee",
+    "transfer only": "#882255",
+    "AITM": "#cc6677",
+    "product": "#999933",
 }
 OTHERS = ["#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#7f7f7f"]
 WIDTH = 6.8  # inches; a figure fills the column of a page

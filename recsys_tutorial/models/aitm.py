@@ -56,7 +56,7 @@ class Inside(NamedTuple):
 
 
 class AITM(nn.Module):
-    """Eqs. (1)-(7): a tower for each step, and a transfer from each to the next.
+    """Eqs. (1)-(8): a tower for each step, and a transfer from each to the next.
 
     Parameters
     ----------
