@@ -46,7 +46,7 @@ def quotas(wanted: Tensor, total: int, alpha: float, room: Tensor) -> Tensor:
         )
     if not alpha >= 0:
         raise ValueError(f"alpha is {alpha}; expected at least 0")
-    room = room.expand(wanted.shape)
+    room, wanted = room.expand(wanted.shape), wanted.double()
     if (room.sum(1) < positive("total", total)).any():
         raise ValueError(
             f"total is {total}, but a user has only {int(room.sum(1).min())} items left"
@@ -56,7 +56,7 @@ def quotas(wanted: Tensor, total: int, alpha: float, room: Tensor) -> Tensor:
     while (left > 0).any():
         open_ = given < room
         best = wanted.masked_fill(~open_, 0).amax(1, keepdim=True)
-        ratio = torch.where(best > 0, wanted / best, 1.0).double() * open_  # 0 to 1
+        ratio = torch.where(best > 0, wanted / best, 1.0).clamp(max=1)
         share = ratio**alpha * open_
         exact = left * share / share.sum(1, keepdim=True).clamp(min=1e-300)
         more = exact.floor().long()
