@@ -66,15 +66,15 @@ class Evolution(nn.Module):
         weights = weights if attended else mask.to(states.dtype)
         D = states.shape[2]
         x = self.input(states).transpose(0, 1)  # (L, B, 2D + D)
-        x_gates, x_new = x[..., : self.gates].unbind(0), x[..., self.gates :].unbind(0)
+        x_gates, x_new = (part.unbind(0) for part in x.split([self.gates, D], 2))
         weights, U = weights.T.unsqueeze(2).unbind(0), self.state.weight.T
         h = states.new_zeros(len(states), D)
         path, shares = [], []
         for g, n, a in zip(x_gates, x_new, weights, strict=True):
             h_gates, h_new = (h @ U).split([self.gates, D], 1)
-            gates = (g + h_gates).sigmoid()
-            new = (n + gates[:, :D] * h_new).tanh()  # Eq. (4)
-            shares.append(self.share(gates[:, D:], a))
+            reset, update = (g + h_gates).sigmoid().tensor_split([D], 1)
+            new = torch.addcmul(n, reset, h_new).tanh()  # Eq. (4)
+            shares.append(self.share(update, a))
             h = torch.lerp(h, new, shares[-1])  # Eq. (5)
             path.append(h)
         return torch.stack(path, 1), torch.stack(shares, 1)  # (B, L, D), (B, L, D or 1)
