@@ -37,6 +37,7 @@ import importlib.util
 if importlib.util.find_spec("recsys_tutorial") is None:
 """
 INSTALL = "    %pip install --quiet git+{url}"
+INSTALL_FAISS = '    %pip install --quiet "recsys-tutorial[retrieval] @ git+{url}"'
 REFUSE = """\
     raise ModuleNotFoundError(
         "recsys_tutorial is not installed, and this copy of the book does not say "
@@ -77,9 +78,13 @@ def repository(config: Path = CONFIG) -> Repository:
     return Repository(url, part.get("branch") or "main")
 
 
-def bootstrap_text(where: Repository) -> str:
-    """Give the text of the first code cell, the same in all notebooks."""
-    return BOOTSTRAP + (INSTALL.format(url=where.url) if where.url else REFUSE)
+def bootstrap_text(where: Repository, faiss: bool = False) -> str:
+    """Give the text of the first code cell, the same in all notebooks.
+
+    Only one that searches with faiss, which Colab has not, asks for the extra.
+    """
+    install = INSTALL_FAISS if faiss else INSTALL
+    return BOOTSTRAP + (install.format(url=where.url) if where.url else REFUSE)
 
 
 def badge_text(where: Repository, path: Path) -> str:
@@ -124,10 +129,11 @@ def differences(
     notebook: NotebookNode, path: Path, where: Repository
 ) -> Iterator[Difference]:
     """Find the cells whose text is not what `sync` would write."""
+    faiss = any("from recsys_tutorial.retrieval" in c.source for c in notebook.cells)
     for index, cell in enumerate(notebook.cells):
         for tag in cell.metadata.get("tags", []):
             if tag == "bootstrap":
-                text = bootstrap_text(where)
+                text = bootstrap_text(where, faiss)
             elif tag == "colab-badge":
                 text = badge_text(where, path)
             elif tag.startswith("source="):

@@ -153,6 +153,17 @@ def test_bootstrap_installs_where_the_package_is_missing(monkeypatch):
     ]
 
 
+def test_bootstrap_asks_for_faiss_where_it_is_needed(monkeypatch):
+    text = sync.bootstrap_text(PUBLISHED, faiss=True)
+    assert run(text, monkeypatch, installed=False) == [
+        (
+            "pip",
+            'install --quiet "recsys-tutorial[retrieval] @ '
+            'git+https://github.com/owner/name"',
+        )
+    ]
+
+
 def test_bootstrap_of_an_unpublished_book_says_so(monkeypatch):
     text = sync.bootstrap_text(UNPUBLISHED)
     assert run(text, monkeypatch, installed=True) == []
