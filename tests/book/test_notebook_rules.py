@@ -208,7 +208,12 @@ BROKEN = [
     ("claims", None, drop("claims"), "no cell ends with claims"),
     ("colab-badge", None, drop("badge"), "tagged colab-badge and remove-cell"),
     ("colab-badge", None, tag("badge", "colab-badge"), "and remove-cell"),
-    ("glossary", "list-zh", swap("list-zh", "门控", "它"), "'gate'.* should say .*门控"),
+    (
+        "glossary",
+        "list-zh",
+        swap("list-zh", "门控", "它"),
+        "'gate'.* should say .*门控",
+    ),
     ("cited", "hook-en", swap("hook-en", "10.1145", "10.1146"), "add it"),
     ("cited", "entries", add("entries", "\n- B. [x](https://x.org)."), "'B. x.'"),
 ]
