@@ -4,7 +4,7 @@ import sys
 
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from recsys_tutorial.retrieval import ClusterIndex, quotas, room_left
@@ -16,7 +16,6 @@ WANTED = torch.tensor([[0.5, 0.3, 0.2, 0.0]])
 # --- quotas
 
 
-@settings(deadline=None)
 @given(
     st.lists(st.floats(0, 1), min_size=4, max_size=4),
     st.integers(1, 40),
