@@ -125,3 +125,18 @@ def check_matrix(name: str, x: Tensor, columns: int, floating: bool) -> None:
             f"{name} has shape {tuple(x.shape)} and dtype {x.dtype}; "
             f"expected (B, {columns}) {'floats' if floating else 'int64 ids'}"
         )
+
+
+def check_ids(name: str, ids: Tensor, dims: int, n_items: int, lowest: int = 0) -> None:
+    """Raise unless `ids` is int64 of `dims` dimensions, `lowest` to ``n_items - 1``."""
+    if ids.ndim != dims or ids.dtype != torch.int64 or 0 in ids.shape:
+        raise ValueError(
+            f"{name} has shape {tuple(ids.shape)} and dtype {ids.dtype}; expected "
+            f"int64 ids of shape {'(B, L)' if dims == 2 else '(B,)'}"
+        )
+    low, high = ids.aminmax()
+    if low < lowest or high >= n_items:
+        raise IndexError(
+            f"{name} holds ids from {int(low)} to {int(high)}; expected {lowest} to "
+            f"{n_items - 1}"
+        )

@@ -2,7 +2,13 @@ import pytest
 import torch
 from torch import nn
 
-from recsys_tutorial.layers import DenseInput, FieldEmbedding, StackedLinear, Towers
+from recsys_tutorial.layers import (
+    DenseInput,
+    FieldEmbedding,
+    StackedLinear,
+    Towers,
+    check_ids,
+)
 
 
 def test_field_embedding_is_one_lookup_per_field_side_by_side():
@@ -90,3 +96,27 @@ def test_stacked_linear_without_bias_maps_zero_to_zero():
     stacked = StackedLinear(3, width=5, units=4, bias=False)
     assert [name for name, _ in stacked.named_parameters()] == ["weight"]
     assert torch.equal(stacked(torch.zeros(2, 3, 5)), torch.zeros(2, 3, 4))
+
+
+@pytest.mark.parametrize(
+    ("ids", "error", "message"),
+    [
+        (torch.ones(3), ValueError, r"ids has shape \(3,\) and dtype torch.float32"),
+        (torch.ones(3, 1).long(), ValueError, r"int64 ids of shape \(B,\)"),
+        (torch.ones(0).long(), ValueError, r"ids has shape \(0,\)"),
+        (
+            torch.tensor([1, 0]),
+            IndexError,
+            "ids holds ids from 0 to 1; expected 1 to 4",
+        ),
+        (
+            torch.tensor([1, 5]),
+            IndexError,
+            "ids holds ids from 1 to 5; expected 1 to 4",
+        ),
+    ],
+)
+def test_check_ids_names_what_is_wrong(ids, error, message):
+    check_ids("ids", torch.tensor([1, 4]), dims=1, n_items=5, lowest=1)
+    with pytest.raises(error, match=message):
+        check_ids("ids", ids, dims=1, n_items=5, lowest=1)

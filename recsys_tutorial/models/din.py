@@ -11,7 +11,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from recsys_tutorial.layers import positive
+from recsys_tutorial.layers import check_ids, positive
 
 
 class PReLU(nn.Module):
@@ -257,18 +257,7 @@ def batch_l2(table, ids, counts):
 def check_batch(batch, n_items):
     """Raise unless history is ``(B, L)`` and candidate ``(B,)``, ids in 0..I-1."""
     for name, dims in (("history", 2), ("candidate", 1)):
-        ids = batch[name]
-        if ids.ndim != dims or ids.dtype != torch.int64 or 0 in ids.shape:
-            raise ValueError(
-                f"{name} has shape {tuple(ids.shape)} and dtype {ids.dtype}; expected "
-                f"int64 ids of shape {'(B, L)' if dims == 2 else '(B,)'}"
-            )
-        low, high = ids.aminmax()
-        if low < 0 or high >= n_items:
-            raise IndexError(
-                f"{name} holds ids from {int(low)} to {int(high)}; expected 0 to "
-                f"{n_items - 1}"
-            )
+        check_ids(name, batch[name], dims, n_items)
     if len(batch["history"]) != len(batch["candidate"]):
         raise ValueError(
             f"history has {len(batch['history'])} rows and candidate "

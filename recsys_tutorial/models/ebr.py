@@ -15,7 +15,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from recsys_tutorial.layers import positive
+from recsys_tutorial.layers import check_ids, positive
 
 
 class Block(nn.Module):
@@ -200,16 +200,7 @@ def check_clusters(clusters):
 def check_history(history, n_items, positions):
     """Return the length of each history, ``(B,)``; raise if it is unfit to encode."""
     longest = positions.num_embeddings
-    if history.ndim != 2 or history.dtype != torch.int64:
-        raise ValueError(
-            f"history has shape {tuple(history.shape)} and dtype {history.dtype}; "
-            "expected (B, L) int64 ids"
-        )
-    if history.min() < 0 or history.max() >= n_items:
-        raise IndexError(
-            f"history holds ids from {int(history.min())} to {int(history.max())}; "
-            f"expected 0 to {n_items - 1}"
-        )
+    check_ids("history", history, 2, n_items)
     real = history > 0  # (B, L)
     count = real.sum(1)
     if (count == 0).any():
@@ -226,13 +217,6 @@ def check_history(history, n_items, positions):
 
 def check_candidate(candidate, rows, n_items):
     """Raise unless `candidate` is ``(rows,)`` int64 ids of 1 to ``n_items - 1``."""
-    if candidate.shape != (rows,) or candidate.dtype != torch.int64:
-        raise ValueError(
-            f"candidate has shape {tuple(candidate.shape)} and dtype "
-            f"{candidate.dtype}; expected ({rows},) int64 ids"
-        )
-    if candidate.min() < 1 or candidate.max() >= n_items:
-        raise IndexError(
-            f"candidate holds ids from {int(candidate.min())} to "
-            f"{int(candidate.max())}; expected 1 to {n_items - 1}"
-        )
+    check_ids("candidate", candidate, 1, n_items, lowest=1)
+    if len(candidate) != rows:
+        raise ValueError(f"candidate has {len(candidate)} rows; expected {rows}")

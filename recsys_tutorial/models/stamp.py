@@ -12,7 +12,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from recsys_tutorial.layers import positive
+from recsys_tutorial.layers import check_ids, positive
 
 
 class Inside(NamedTuple):
@@ -120,18 +120,3 @@ class STAMP(STMP):
         step = F.embedding(history, self.click(self.items.weight))  # (B, L, D)
         hidden = (step + row.unsqueeze(1)).sigmoid()
         return self.weight(hidden).squeeze(2) * mask  # (B, L), no softmax
-
-
-def check_ids(name, ids, dims, n_items, lowest=0):
-    """Raise unless `ids` is int64 of `dims` dimensions, `lowest` to ``n_items - 1``."""
-    if ids.ndim != dims or ids.dtype != torch.int64 or 0 in ids.shape:
-        raise ValueError(
-            f"{name} has shape {tuple(ids.shape)} and dtype {ids.dtype}; expected "
-            f"int64 ids of shape {'(B, L)' if dims == 2 else '(B,)'}"
-        )
-    low, high = ids.aminmax()
-    if low < lowest or high >= n_items:
-        raise IndexError(
-            f"{name} holds ids from {int(low)} to {int(high)}; expected {lowest} to "
-            f"{n_items - 1}"
-        )

@@ -164,6 +164,15 @@ def test_bootstrap_asks_for_faiss_where_it_is_needed(monkeypatch):
     ]
 
 
+def test_a_notebook_that_imports_the_retrieval_module_gets_the_extra(tmp_path):
+    bootstrap = v4.new_code_cell("pass", metadata={"tags": ["bootstrap"]})
+    for line, extra in (("retrieval", True), ("metrics", False)):
+        imports = v4.new_code_cell(f"from recsys_tutorial.{line} import x")
+        found = v4.new_notebook(cells=[bootstrap, imports])
+        (change,) = sync.differences(found, tmp_path / "n.ipynb", PUBLISHED)
+        assert ("[retrieval]" in change.text) == extra
+
+
 def test_bootstrap_of_an_unpublished_book_says_so(monkeypatch):
     text = sync.bootstrap_text(UNPUBLISHED)
     assert run(text, monkeypatch, installed=True) == []
