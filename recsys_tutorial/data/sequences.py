@@ -16,7 +16,7 @@ from recsys_tutorial.layers import positive
 
 
 def histories(
-    events: pd.DataFrame, length: int, column: str = "film", where=None
+    events: pd.DataFrame, length: int, column: str = "film", where=None, rows=None
 ) -> Tensor:
     """What the user of each event had done before it.
 
@@ -33,11 +33,14 @@ def histories(
         What to tell of each event in the history; ``"timestamp"`` tells when it was.
     where : array of bool, optional
         ``(N,)``, which events may enter a history; all by default.
+    rows : array of int, optional
+        Give the histories of these events alone, in this order.
 
     Returns
     -------
     LongTensor
-        ``(N, L)``, oldest first, padded with 0 at the end.
+        ``(N, L)``, or one row for each of `rows`; oldest first, padded with 0 at the
+        end.
 
     Raises
     ------
@@ -46,14 +49,15 @@ def histories(
         not an integer of at least 1.
     """
     check_events(events, column)
-    rows = np.arange(len(events))
+    order = pd.Series(np.arange(len(events)))
     enters = np.ones(len(events), bool) if where is None else np.asarray(where)
     values = np.append(events[column].to_numpy()[enters], 0)
     before = np.concatenate([[0], enters.cumsum()])  # entering events above each row
-    rows = pd.Series(rows)
-    start = before[rows.groupby(events["user"].to_numpy()).transform("min")]
+    start = before[order.groupby(events["user"].to_numpy()).transform("min")]
     tie = [events["user"].to_numpy(), events["timestamp"].to_numpy()]
-    end = before[rows.groupby(tie).transform("min")]
+    end = before[order.groupby(tie).transform("min")]
+    if rows is not None:
+        start, end = start[rows], end[rows]
     count = np.minimum(end - start, positive("length", length))[:, None]  # (N, 1)
     steps = np.arange(length)
     source = np.where(steps < count, end[:, None] - count + steps, -1)  # (N, L)
