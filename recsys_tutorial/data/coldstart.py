@@ -1,0 +1,174 @@
+"""Users and films that are held out whole, what is known of them, and a world.
+
+Dimension letters: ``U`` users, ``I`` items, ``C`` columns of content, ``R`` rank.
+"""
+
+from typing import NamedTuple
+
+import numpy as np
+import pandas as pd
+import torch
+from torch import Tensor
+
+from recsys_tutorial.data.movielens import GENRES
+from recsys_tutorial.data.sequences import film_genres
+from recsys_tutorial.layers import positive
+
+AGES = [0, 18, 25, 35, 45, 50, 56]  # the bands of MovieLens-1M begin here
+PERIODS = {  # of release, by first year
+    0: "before 1950",
+    1950: "1950s",
+    1960: "1960s",
+    1970: "1970s",
+    1980: "1980s",
+    1990: "1990 to 1994",
+    1995: "1995",
+    1996: "1996",
+    1997: "from 1997",
+}
+
+
+class Held(NamedTuple):
+    """What `hold_out` returns."""
+
+    new_users: np.ndarray  # ids, int64, ascending
+    new_films: np.ndarray
+    warm: pd.DataFrame  # old users, old films
+    film_cold: pd.DataFrame  # old users, new films
+    user_cold: pd.DataFrame  # new users, old films
+    both_cold: pd.DataFrame  # new users, new films
+
+
+def hold_out(
+    ratings: pd.DataFrame, users: float = 0.2, films: float = 0.2, seed: int = 0
+) -> Held:
+    """Draw users and films whose ratings nobody is trained on.
+
+    Parameters
+    ----------
+    ratings : DataFrame
+        Columns ``user`` and ``film``; each row goes into one of four tables.
+    users, films : float
+        Share of the users, and of the films, to draw; from 0 to below 1.
+    seed : int
+        Draws both.
+    """
+    if absent := [c for c in ("user", "film") if c not in ratings]:
+        raise ValueError(f"ratings lacks {absent}; it has {list(ratings.columns)}")
+    if not len(ratings):
+        raise ValueError("ratings has no rows; expected at least one")
+    draw = np.random.default_rng(seed)
+    new = []
+    for name, column, share in (("users", "user", users), ("films", "film", films)):
+        if not 0 <= share < 1:
+            raise ValueError(f"{name} is {share}; expected a share from 0 to below 1")
+        ids = np.unique(ratings[column])
+        new.append(np.sort(draw.choice(ids, round(share * len(ids)), replace=False)))
+    new_users, new_films = new
+    user_is_new = ratings["user"].isin(new_users)
+    film_is_new = ratings["film"].isin(new_films)
+    parts = [
+        ratings[(user_is_new == u) & (film_is_new == f)].reset_index(drop=True)
+        for u, f in ((False, False), (False, True), (True, False), (True, True))
+    ]
+    return Held(new_users, new_films, *parts)
+
+
+def film_content(films: pd.DataFrame) -> tuple[Tensor, list[str]]:
+    """Genres and period of release: ``(I, C)`` floats by id, and the columns' names.
+
+    1 where a film has the genre, or is of the period, else 0. Row 0 is zero; a film
+    without a year has no period.
+    """
+    period = torch.zeros(int(films["film"].max()) + 1, len(PERIODS))
+    dated = films.dropna(subset="year")
+    year = dated["year"].to_numpy(int)
+    which = np.searchsorted(list(PERIODS), year, side="right") - 1
+    period[dated["film"].to_list(), which] = 1.0
+    return torch.cat([film_genres(films), period], 1), [*GENRES, *PERIODS.values()]
+
+
+def user_content(users: pd.DataFrame) -> tuple[Tensor, list[str]]:
+    """Age band, gender and occupation: ``(U, C)`` zeros and ones by id; their names.
+
+    Row 0 is zero.
+    """
+    age = np.searchsorted(AGES, users["age"].to_numpy(), side="right") - 1
+    bands = [f"from {a}" if a else f"below {AGES[1]}" for a in AGES]
+    fields = [(age, bands)] + [
+        (users[c].cat.codes.to_numpy(), list(users[c].cat.categories))
+        for c in ("gender", "occupation")
+    ]
+    rows = torch.tensor(users["user"].to_list())
+    tables, columns = [], []
+    for code, labels in fields:
+        table = torch.zeros(int(rows.max()) + 1, len(labels))
+        table[rows, torch.as_tensor(code.astype(np.int64))] = 1.0
+        tables.append(table)
+        columns += labels
+    return torch.cat(tables, 1), columns
+
+
+class Tastes(NamedTuple):
+    """What `content_tastes` returns."""
+
+    users: Tensor  # (U, R), the true tastes
+    content: Tensor  # (I, C), what is known of the items
+    score: Tensor  # (U, I), how much each user likes each item
+    from_content: Tensor  # (U, I), the best guess of it from tastes and content
+
+
+def content_tastes(
+    n_users: int = 400,
+    n_items: int = 300,
+    *,
+    n_content: int = 10,
+    rank: int = 6,
+    share: float = 0.6,
+    spread: float = 1.5,
+    seed: int = 0,
+) -> Tastes:
+    r"""A world in which content explains a known share of what people like.
+
+    An item's factors are ``sqrt(share) W c + sqrt(1 - share) z``: of their variance
+    the content ``c`` explains `share`, and chance ``z`` the rest. A user's score of an
+    item is the product of both factors. Who knows the tastes and ``W`` to perfection,
+    and of an item only the content, can guess no better than ``from_content``: that
+    is the ceiling for any method, as long as nobody has met the item.
+
+    Parameters
+    ----------
+    n_users, n_items : int
+        ``U`` and ``I``; ids are row numbers, from 0, and there is no padding.
+    n_content, rank : int
+        Columns of content ``C``, standard normal, and rank ``R`` of the factors.
+    share : float
+        From 0, content says nothing, to 1, content says all.
+    spread : float
+        Standard deviation of the scores, above 0.
+    seed : int
+        Draws the world. The draws do not depend on `share` and `spread`.
+
+    Returns
+    -------
+    Tastes
+        Floats. The variance of ``from_content`` is `share` of that of ``score``, on
+        average over worlds.
+
+    Not in a paper.
+    """
+    positive("n_users", n_users), positive("n_items", n_items)
+    positive("n_content", n_content), positive("rank", rank)
+    if not 0 <= share <= 1:
+        raise ValueError(f"share is {share}; expected a share from 0 to 1")
+    if not 0 < spread < float("inf"):
+        raise ValueError(f"spread is {spread}; expected a finite number above 0")
+    g = torch.Generator().manual_seed(seed)
+    users = torch.randn(n_users, rank, generator=g)
+    content = torch.randn(n_items, n_content, generator=g)
+    w = torch.randn(n_content, rank, generator=g) / n_content**0.5
+    chance = torch.randn(n_items, rank, generator=g)
+    scale = spread / rank**0.5
+    known = scale * users @ (share**0.5 * content @ w).T  # (U, I)
+    unknown = scale * users @ ((1 - share) ** 0.5 * chance).T
+    return Tastes(users, content, known + unknown, known)
