@@ -133,14 +133,14 @@ def recurring_interests(
     n_rows: int,
     *,
     length: int = 1000,
-    n_topics: int = 40,
-    n_common: int = 3,
-    n_rare: int = 12,
+    n_topics: int = 20,
+    n_common: int = 2,
+    n_rare: int = 6,
     rare: float = 0.15,
     visit: int = 5,
     loyal: float = 0.85,
     turn: float = 0.0,
-    n_items: int = 10,
+    n_items: int = 5,
     strength: float = 2.5,
     seed: int = 0,
 ) -> dict[str, Tensor]:
@@ -252,7 +252,7 @@ def recurring_interests(
     }
 
 
-def topic_table(n_topics: int = 40, n_items: int = 10) -> Tensor:
+def topic_table(n_topics: int = 20, n_items: int = 5) -> Tensor:
     """Topics of `recurring_interests` by item id: ``(I, n_topics)`` zeros and ones."""
     table = torch.eye(n_topics).repeat_interleave(2 * n_items, 0)
     return torch.cat([torch.zeros(1, n_topics), table])

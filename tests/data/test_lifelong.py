@@ -145,12 +145,12 @@ def test_shapes_and_dtypes():
 def test_items_say_which_topic_they_are_of():
     world = recurring_interests(100, length=100)
     table = topic_table()
-    assert table.shape == (801, 40)
+    assert table.shape == (201, 20)
     assert (table[0] == 0).all()
     assert torch.equal(table[world["long"]].argmax(2), world["topic"])
     assert torch.equal(table[world["candidate"]].argmax(1), world["aim"])
     assert world["long"].min() >= 1
-    assert world["long"].max() <= 800
+    assert world["long"].max() <= 200
     assert torch.equal(world["relevant"], world["topic"] == world["aim"][:, None])
     assert world["relevant"].any(1).all()
 
@@ -175,10 +175,10 @@ def test_rare_topics_are_rare_and_are_half_of_the_candidates():
 
 def test_clicks_follow_the_side_that_the_relevant_steps_show():
     world = recurring_interests(4000, length=200, loyal=1.0, strength=1.5)
-    side = (world["long"] - 1) // 10 % 2
+    side = (world["long"] - 1) // 5 % 2
     shown = (side * world["relevant"]).sum(1) / world["relevant"].sum(1)
     assert set(shown.unique().tolist()) == {0, 1}  # the loyal never stray
-    agrees = shown == (world["candidate"] - 1) // 10 % 2
+    agrees = shown == (world["candidate"] - 1) // 5 % 2
     expected = torch.sigmoid(1.5 * (2.0 * agrees - 1))
     assert torch.allclose(world["probability"], expected)
     for value in expected.unique():
@@ -188,10 +188,10 @@ def test_clicks_follow_the_side_that_the_relevant_steps_show():
 
 def test_who_turns_is_known_by_the_latest_visit():
     world = recurring_interests(300, length=200, loyal=1.0, turn=0.5, strength=1.0)
-    side = (world["long"] - 1) // 10 % 2
+    side = (world["long"] - 1) // 5 % 2
     for row in range(300):
         steps = side[row][world["relevant"][row]]
-        agrees = steps[-1] == (world["candidate"][row] - 1) // 10 % 2
+        agrees = steps[-1] == (world["candidate"][row] - 1) // 5 % 2
         assert world["probability"][row] == torch.sigmoid(
             torch.tensor(1.0 if agrees else -1.0)
         )
@@ -211,7 +211,7 @@ def test_the_coin_and_the_seed():
     ("options", "message"),
     [
         ({"length": 12}, "length is 12; expected a multiple of visit, 5"),
-        ({"n_topics": 9}, "n_common \\+ n_rare is 15; expected at most 9"),
+        ({"n_topics": 7}, "n_common \\+ n_rare is 8; expected at most 7"),
         ({"loyal": 1.5}, "loyal is 1.5; expected a probability"),
         ({"turn": -0.1}, "turn is -0.1; expected a probability"),
         ({"rare": 0.0}, "rare is 0.0; expected a share"),
