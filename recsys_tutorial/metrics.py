@@ -146,3 +146,9 @@ def mrr_at(k: int, ranks) -> float:
     """MRR@k: mean of 1 / rank, where a target behind the first `k` counts 0."""
     r = np.asarray(ranks, dtype=float)
     return float(np.mean(np.where(r <= k, 1 / r, 0)))
+
+
+def ndcg_at(k: int, ranks) -> float:
+    """NDCG@k with one target a row: mean of 1 / log2(1 + rank), 0 behind the first k."""
+    r = np.asarray(ranks, dtype=float)
+    return float(np.mean(np.where(r <= k, 1 / np.log2(1 + r), 0)))

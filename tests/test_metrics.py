@@ -10,6 +10,7 @@ from recsys_tutorial.metrics import (
     hit_at,
     mean_interval,
     mrr_at,
+    ndcg_at,
     rela_impr,
     target_ranks,
 )
@@ -161,3 +162,11 @@ def test_hit_and_mrr_by_hand():
 def test_ranks_refuse(scores, targets, message):
     with pytest.raises(ValueError, match=message):
         target_ranks(scores, targets)
+
+
+def test_ndcg_of_one_target_a_row_by_hand():
+    ranks = [1, 2, 3.5, 11]
+    assert ndcg_at(10, ranks) == pytest.approx(
+        (1 + 1 / np.log2(3) + 1 / np.log2(4.5)) / 4
+    )
+    assert ndcg_at(1, ranks) == 0.25
