@@ -149,6 +149,6 @@ def mrr_at(k: int, ranks) -> float:
 
 
 def ndcg_at(k: int, ranks) -> float:
-    """NDCG@k with one target a row: mean of 1 / log2(1 + rank), 0 behind the first k."""
+    """NDCG@k, one target a row: mean of 1 / log2(1 + rank), 0 behind the first k."""
     r = np.asarray(ranks, dtype=float)
     return float(np.mean(np.where(r <= k, 1 / np.log2(1 + r), 0)))

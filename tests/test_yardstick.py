@@ -1,0 +1,72 @@
+import math
+
+import pandas as pd
+import pytest
+
+from recsys_tutorial import plots
+from recsys_tutorial.yardstick import (
+    MODELS,
+    UNITS,
+    crossing,
+    load_yardstick,
+    plot_yardstick,
+)
+
+
+def times(a, b, lengths=(64, 256, 1024)):
+    rows = [("A", n, t) for n, t in zip(lengths, a, strict=True)]
+    rows += [("B", n, t) for n, t in zip(lengths, b, strict=True)]
+    return pd.DataFrame(rows, columns=["model", "length", "milliseconds"])
+
+
+def test_the_stored_run_is_whole():
+    table = load_yardstick()
+    assert set(table["model"]) == set(MODELS)
+    assert sorted(table["length"].unique()) == [64, 256, 1024, 4096, 16_384]
+    assert len(table) == len(MODELS) * 5
+    assert (table[["milliseconds", "bytes"]] > 0).all(axis=None)
+    auc = table.dropna(subset="auc")
+    assert auc["auc"].between(0.4, 1).all()
+    assert (auc["auc_low"] <= auc["auc"]).all()
+    assert "torch" in table.attrs["run"]
+
+
+def test_what_the_chapters_say_of_it():
+    """DIN grows with the history, the searches are below it, MIMN and an index flat."""
+    time = load_yardstick().pivot(index="length", columns="model")["milliseconds"]
+    growth = time.loc[16_384] / time.loc[1024]  # of 16 times the history
+    assert growth["DIN"] > 8
+    assert growth["DIEN"] > 8
+    assert growth["MIMN"] < 2
+    assert growth["SIM hard"] < 2
+    for name in ("SIM hard", "SIM soft", "ETA", "MIMN"):
+        assert time[name][16_384] < time["DIN"][16_384] / 5
+    kept = load_yardstick().pivot(index="length", columns="model")["bytes"]
+    assert kept["MIMN"].nunique() == 1
+    assert kept["DIN"].is_monotonic_increasing
+
+
+def test_a_crossing_by_hand():
+    # on logarithmic axes: straight lines that meet half way between 256 and 1024
+    assert crossing(times([4, 4, 4], [1, 2, 8]), "A", "B") == pytest.approx(512)
+    assert crossing(times([1, 1, 1], [2, 2, 2]), "A", "B") == 64
+    assert crossing(times([2, 2, 2], [1, 1, 1]), "A", "B") == math.inf
+    assert crossing(times([4, 4, 4], [1, 4, 8]), "A", "B") == pytest.approx(256)
+    with pytest.raises(KeyError, match="no model 'C'; there are \\['A', 'B'\\]"):
+        crossing(times([1, 1, 1], [2, 2, 2]), "A", "C")
+
+
+@pytest.mark.parametrize("column", ["milliseconds", "bytes"])
+def test_the_plot_has_a_curve_per_model_and_says_its_unit(column):
+    figure, axes = plots.canvas()
+    plot_yardstick(axes, load_yardstick(), column)
+    text = plots.figure_text(figure)
+    assert all(name in text for name in MODELS)
+    assert UNITS[column] in text
+    assert "16,384" in text
+
+
+def test_an_unknown_column():
+    _, axes = plots.canvas()
+    with pytest.raises(ValueError, match="column is 'speed'; expected one of"):
+        plot_yardstick(axes, load_yardstick(), "speed")
