@@ -1,8 +1,9 @@
-"""The directive ``results``: every chapter's claims in one table.
+"""The directives ``results``, every chapter's claims, and ``yardstick``, one table.
 
 A chapter's notebook ends with a cell whose output holds its claims as JSON
 (`recsys_tutorial.claims`). They are read from the committed outputs, in the order of
-the table of contents; nothing is listed twice by hand.
+the table of contents; nothing is listed twice by hand. The yardstick is a stored run,
+which `recsys_tutorial.yardstick` describes.
 """
 
 import json
@@ -12,6 +13,8 @@ from bilingual import block, both, phrase
 from docutils import nodes
 from sphinx import addnodes
 from sphinx.util.docutils import SphinxDirective
+
+from recsys_tutorial import yardstick
 
 MIME = "application/vnd.recsys-tutorial.claims+json"
 VERDICTS = {
@@ -84,14 +87,40 @@ class Results(SphinxDirective):
         return nodes.paragraph("", "", link, classes=["results-chapter"])
 
 
+class Yardstick(SphinxDirective):
+    """Milliseconds per request, a row per model and a column per length of history."""
+
+    def run(self) -> list[nodes.Node]:
+        self.env.note_dependency(str(yardstick.PATH))
+        stored = yardstick.load_yardstick()
+        times = stored.pivot(index="model", columns="length", values="milliseconds")
+        head = [both("模型", "Model"), *([nodes.Text(f"{n:,}")] for n in times)]
+        rows = [
+            [name, *(f"{value:,.2f}" for value in times.loc[name])]
+            for name in yardstick.MODELS
+        ]
+        body = [
+            nodes.row("", *(nodes.entry("", nodes.paragraph("", x)) for x in row))
+            for row in rows
+        ]
+        whole = grid(head, body, [20, *[16] * len(times.columns)], "yardstick")
+        return [whole, small(stored.attrs["run"])]
+
+
 def table(records: list[dict]) -> nodes.table:
     """Make the table of one chapter."""
-    group = nodes.tgroup("", cols=len(HEAD))
-    group += [nodes.colspec(colwidth=width) for width in (50, 34, 16)]
-    head = [nodes.entry("", nodes.paragraph("", "", *both(*pair))) for pair in HEAD]
-    group += nodes.thead("", nodes.row("", *head))
-    group += nodes.tbody("", *(row(record) for record in records))
-    return nodes.table("", group, classes=["claims"])
+    head = [both(*pair) for pair in HEAD]
+    return grid(head, [row(record) for record in records], [50, 34, 16], "claims")
+
+
+def grid(head: list, rows: list[nodes.row], widths: list[int], name: str):
+    """Make a table of the class `name`; `head` has the nodes of each column's title."""
+    group = nodes.tgroup("", cols=len(widths))
+    group += [nodes.colspec(colwidth=width) for width in widths]
+    titles = [nodes.entry("", nodes.paragraph("", "", *title)) for title in head]
+    group += nodes.thead("", nodes.row("", *titles))
+    group += nodes.tbody("", *rows)
+    return nodes.table("", group, classes=[name])
 
 
 def row(record: dict) -> nodes.row:
@@ -124,6 +153,7 @@ def small(text: str) -> nodes.paragraph:
 
 
 def setup(app):
-    """Register the directive."""
+    """Register the directives."""
     app.add_directive("results", Results)
+    app.add_directive("yardstick", Yardstick)
     return {"version": "1", "parallel_read_safe": True, "parallel_write_safe": True}

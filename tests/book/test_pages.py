@@ -2,6 +2,7 @@
 
 import json
 import re
+from types import SimpleNamespace
 
 import papers
 import pytest
@@ -96,3 +97,22 @@ def test_a_claim_in_the_table():
         "未见 not seen here",
     ):
         assert part in text
+
+
+def test_the_yardstick_has_a_row_per_model_and_a_column_per_length():
+    class Page(results.Yardstick):
+        env = SimpleNamespace(note_dependency=lambda path: None)
+
+        def __init__(self):
+            pass
+
+    whole, run = Page().run()
+    stored = results.yardstick.load_yardstick()
+    for name in stored["model"].unique():
+        assert name in whole.astext()
+    for steps, milliseconds in zip(
+        stored["length"], stored["milliseconds"], strict=True
+    ):
+        assert f"{steps:,}" in whole.astext()
+        assert f"{milliseconds:,.2f}" in whole.astext()
+    assert run.astext() == stored.attrs["run"]
