@@ -9,7 +9,7 @@ BIN := .venv/bin
 endif
 
 .DEFAULT_GOAL := help
-.PHONY: help environment book test test-fast check run sync address newest lab clean
+.PHONY: help environment book test test-fast check run sync chapter address newest lab clean
 
 help:
 	@echo "make book       build the site in _build/site (sets everything up, once)   建站"
@@ -18,6 +18,7 @@ help:
 	@echo "make check      lint the code, check the notebooks' rules                  检查规范"
 	@echo "make run        execute all notebooks again, in place                      重新执行"
 	@echo "make sync       write the package's source text into the notebooks         同步源码"
+	@echo "make chapter    lay out a new chapter (NAME=sequence/bst)                    新的一章"
 	@echo "make address    write down where the book is published (URL=https://...)    写入地址"
 	@echo "make lab        open the notebooks in JupyterLab                           打开编辑"
 	@echo "make clean      remove what was built, keep .venv                          清理"
@@ -49,6 +50,9 @@ run: environment
 
 sync: environment
 	@$(BIN)/python book/sync.py
+
+chapter: environment
+	@$(BIN)/python book/new_chapter.py "$(NAME)"
 
 address: environment
 	@$(BIN)/python book/address.py "$(URL)"
