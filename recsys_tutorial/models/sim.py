@@ -57,6 +57,8 @@ class SoftSearch(nn.Module):
 
     Choosing the K best lets no gradient through, so the projections learn from a task
     of their own: the click, predicted from ``U_r``, the history weighted by its scores.
+    Not in the paper: both projections start as the identity, so that the search begins
+    as the inner product of the embeddings.
 
     Parameters
     ----------
@@ -73,6 +75,7 @@ class SoftSearch(nn.Module):
         super().__init__()
         self.step = nn.Linear(width, width, bias=False)  # W_b
         self.target = nn.Linear(width, width, bias=False)  # W_a
+        nn.init.eye_(self.step.weight), nn.init.eye_(self.target.weight)
         self.scale = scale
         self.head = nn.Sequential(
             nn.Linear(2 * width, units), PReLU(units), nn.Linear(units, 1)

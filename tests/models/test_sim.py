@@ -3,6 +3,7 @@ import torch
 import torch.nn.functional as F
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from torch import nn
 
 from recsys_tutorial.models.din import ItemEmbedding
 from recsys_tutorial.models.eta import HashSearch
@@ -112,6 +113,10 @@ def test_an_unseen_category_finds_nothing_and_gives_a_zero_interest():
 
 def test_soft_search_scores_by_the_inner_product_of_two_projections():
     model, data = build("soft"), batch()
+    (
+        nn.init.normal_(model.search.step.weight),
+        nn.init.normal_(model.search.target.weight),
+    )
     inside, table, search = model.explain(data), model.items(), model.search
     for row in range(10):
         for j in range(L):
