@@ -1,6 +1,6 @@
 """What a long history costs at serving time, and what it is worth: six models.
 
-``python benchmarks/history_length.py [--rounds 7] [--skip-training]`` measures, for
+``python benchmarks/history_length.py [--rounds 7] [--measure time auc]`` measures, for
 histories of 64 to 16,384 steps, the time of one request (one user, 100 candidates, one
 thread), what has to be kept of a user between requests, and the AUC in the world of
 recurring interests; it writes the table that `recsys_tutorial.yardstick` reads.
@@ -36,12 +36,14 @@ from recsys_tutorial.models.mimn import MIMN
 from recsys_tutorial.models.sim import SIM, HardSearch, SoftSearch, top_k
 from recsys_tutorial.train import fit, parallel
 
+KEYS, COSTS = ["model", "length"], ["milliseconds", "bytes"]
 LENGTHS = [64, 256, 1024, 4096, 16_384]
-TOPICS = topic_table()  # (I, topics)
+WORLD = {"n_topics": 8, "n_items": 3}  # a small world, quickly learnt
+TOPICS = topic_table(**WORLD)  # (I, topics)
 DIM, RECENT, K, BITS, CANDIDATES = 8, 16, 16, 64, 100
-BATCH, EPOCHS, RATES, SEEDS = 256, 10, (0.003, 0.01), (0, 1, 2)
-ROWS = {"train": 20_000, "validation": 2000, "test": 4000}
-LONGEST = {"DIEN": 256, "MIMN": 64}  # to train on; step by step takes its time
+BATCH, EPOCHS, RATES, SEEDS = 128, 6, (0.01, 0.02), (0, 1, 2)
+ROWS = {"train": 8000, "validation": 1000, "test": 3000}
+LONGEST = {"DIEN": 256, "MIMN": 256}  # to train on; step by step takes its time
 
 
 def build(name, length):
@@ -159,7 +161,7 @@ def words(bits):
 @torch.no_grad()
 def check(server, ids):
     """The quick answer is that of the model as the book shows it."""
-    candidate = torch.arange(1, 1 + CANDIDATES)
+    candidate = 1 + torch.arange(CANDIDATES) % (len(TOPICS) - 1)
     long = ids.expand(CANDIDATES, -1)
     slow = server.model(batch_of(server.name, long) | {"candidate": candidate})
     quick = server.answer(server.keep(ids), candidate)
@@ -194,9 +196,9 @@ def serve(rounds):
             size = sum(x.numel() * x.element_size() for x in kept[server.name])
             rows.append((server.name, length, one, size))
             print(f"{length:6} {server.name:9} {one:10.3f} ms {size:8,} bytes")
-    table = pd.DataFrame(rows, columns=["model", "length", "milliseconds", "bytes"])
+    table = pd.DataFrame(rows, columns=KEYS + COSTS)
     mimn = next(s for s in servers if s.name == "MIMN")
-    memory, event = mimn.keep(torch.arange(1, 65)), torch.tensor([7])
+    memory, event = mimn.keep(1 + torch.arange(64) % 48), torch.tensor([7])
     start = process_time()
     for _ in range(200):
         mimn.model.write(memory, event)
@@ -215,7 +217,7 @@ def predict(name, model, long, candidate):
 def train(name, length, lr, seed):
     """AUC of the best epoch by validation: on validation, on test, on longer pasts."""
     total = sum(ROWS.values())
-    world = recurring_interests(total, length=1025, seed=seed)
+    world = recurring_interests(total, length=1025, n_rare=4, seed=seed, **WORLD)
     long, candidate, label = world["long"], world["candidate"], world["label"]
     parts = dict(zip(ROWS, torch.arange(total).split(list(ROWS.values())), strict=True))
     torch.manual_seed(seed)
@@ -250,9 +252,10 @@ def longer(name, model, length, seed):
     """Users whose histories are longer than all the model was trained on."""
     found = {}
     for more in [n for n in LENGTHS if n > length]:
+        whole = -(-more // 5) * 5  # visits are of 5 steps
         world = recurring_interests(
-            1000, length=-(-more // 5) * 5, seed=1000 + seed
-        )  # visits are of 5 steps
+            1000, length=whole, n_rare=4, seed=1000 + seed, **WORLD
+        )
         p = predict(name, model, world["long"][:, -more:], world["candidate"])
         found[more] = auc(world["label"], p)
     return found
@@ -288,7 +291,7 @@ def worth(names):
     for (name, tested), values in found.items():
         mean, low, high, _ = mean_interval(values)
         rows.append((name, tested, min(tested, longest(name)), mean, low, high))
-    columns = ["model", "length", "trained_on", "auc", "auc_low", "auc_high"]
+    columns = [*KEYS, "trained_on", "auc", "auc_low", "auc_high"]
     return pd.DataFrame(rows, columns=columns)
 
 
@@ -299,18 +302,18 @@ def run(calls):
 def main():
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--rounds", type=int, default=7)
-    parser.add_argument("--only-train", nargs="*", default=yardstick.MODELS)
-    parser.add_argument("--only-serve", action="store_true", help="keep the AUC")
+    parser.add_argument(
+        "--measure", nargs="+", choices=["time", "auc"], default=["time", "auc"]
+    )
     parser.add_argument("--output", type=Path, default=yardstick.PATH)
     options = parser.parse_args()
     torch.set_num_threads(1)
-    table = serve(options.rounds)
-    if options.only_serve:
+    both, old = options.measure, None
+    if len(both) < 2:  # the other half stays as it is stored
         old = yardstick.load_yardstick(options.output)
-        gained = old.drop(columns=["milliseconds", "bytes"])
-    else:
-        gained = worth(options.only_train)
-    table = table.merge(gained, how="left", on=["model", "length"])
+    table = serve(options.rounds) if "time" in both else old[KEYS + COSTS]
+    gained = worth(yardstick.MODELS) if "auc" in both else old.drop(columns=COSTS)
+    table = table.merge(gained, how="left", on=KEYS)
     with options.output.open("w") as file:
         file.write(
             f"# {date.today()}, {platform.machine()}, one thread, torch "
