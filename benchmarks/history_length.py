@@ -19,9 +19,9 @@ import platform
 from datetime import date
 from functools import partial
 from pathlib import Path
+from statistics import median
 from time import process_time
 
-import numpy as np
 import pandas as pd
 import torch
 
@@ -86,7 +86,7 @@ class Server:
             self.steps = self.table @ model.search.step.weight.T  # W_b e
             self.targets = self.table @ model.search.target.weight.T  # W_a e
         if name == "ETA":
-            self.codes = words(self.table @ model.search.planes > 0)
+            self.codes = model.search.codes(self.table)  # (I, W)
         self.topic = TOPICS.argmax(1)
 
     def keep(self, ids):
@@ -146,16 +146,9 @@ class Server:
         return top_k(scores, torch.ones_like(scores, dtype=torch.bool), K)
 
     def eta(self, long, candidate, kept):
-        steps, targets = self.codes[long.numpy()], self.codes[candidate.numpy()]
-        distance = np.bitwise_count(steps ^ targets[:, None])  # (C, L) bytes
-        distance = torch.as_tensor(distance).float() * len(long)
-        distance -= torch.arange(len(long))  # of equal ones the later first
-        return top_k(-distance, torch.ones_like(distance, dtype=torch.bool), K)
-
-
-def words(bits):
-    """Codes ``(I, 64)`` of bools as ``(I,)`` words of 64 bits."""
-    return np.packbits(bits.numpy(), axis=1).view(np.uint64).squeeze(1)
+        steps = self.codes[long].unsqueeze(0)  # (1, L, W), the same for all
+        scores = self.model.search.compare(steps, self.codes[candidate])  # (C, L)
+        return top_k(scores, torch.ones_like(scores, dtype=torch.bool), K)
 
 
 @torch.no_grad()
@@ -192,7 +185,7 @@ def serve(rounds):
                     times += 1
                 seconds[server.name].append((process_time() - start) / times)
         for server in servers:
-            one = 1000 * float(np.median(seconds[server.name]))
+            one = 1000 * median(seconds[server.name])
             size = sum(x.numel() * x.element_size() for x in kept[server.name])
             rows.append((server.name, length, one, size))
             print(f"{length:6} {server.name:9} {one:10.3f} ms {size:8,} bytes")

@@ -102,11 +102,9 @@ def insert(items, times, rate, rng, neighbour):
     where = np.sort(rng.permutation(len(items))[: max(1, _count(rate, items))])
     before = times[np.maximum(where - 1, 0)]
     place = where + np.arange(len(where))
-    new = _look_up(neighbour, items[where]), before + (times[where] - before) // 2
-    return tuple(
-        _spread(old, where, place, x)
-        for old, x in zip((items, times), new, strict=True)
-    )
+    middle = before + (times[where] - before) // 2
+    new = _look_up(neighbour, items[where])
+    return _spread(items, where, place, new), _spread(times, where, place, middle)
 
 
 def ti_insert(items, times, rate, rng, neighbour, mode="maximum"):
@@ -118,11 +116,8 @@ def ti_insert(items, times, rate, rng, neighbour, mode="maximum"):
     where = np.sort(_before_gaps(times, max(1, _count(rate, items)), rng, mode))
     middle = times[where] + (times[where + 1] - times[where]) // 2
     place = where + np.arange(len(where)) + 1
-    new = _look_up(neighbour, items[where]), middle
-    return tuple(
-        _spread(old, where, place, x)
-        for old, x in zip((items, times), new, strict=True)
-    )
+    new = _look_up(neighbour, items[where])
+    return _spread(items, where, place, new), _spread(times, where, place, middle)
 
 
 def draw_views(

@@ -1,5 +1,6 @@
 """Fit one model; repeat over seeds; let two processes share the work."""
 
+import warnings
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from functools import lru_cache, partial
@@ -194,7 +195,11 @@ def parallel(calls: Iterable[Callable[[], Any]], jobs: int = 2) -> Iterator[Any]
         path = Path(folder) / "calls"
         path.write_bytes(cloudpickle.dumps(calls))
         pool = Parallel(n_jobs=jobs, return_as="generator")
-        yield from pool(delayed(_call)(path, n) for n in range(len(calls)))
+        with warnings.catch_warnings():
+            # A process that has loaded the data looks to joblib like one that leaks
+            # memory: it is replaced, which changes no result.
+            warnings.filterwarnings("ignore", message="A worker stopped while some")
+            yield from pool(delayed(_call)(path, n) for n in range(len(calls)))
 
 
 def _call(path: Path, n: int) -> Any:

@@ -9,6 +9,8 @@ import pytest
 import results
 from nbformat import v4
 
+from recsys_tutorial.yardstick import load_yardstick
+
 PAPERS = papers.read()
 
 
@@ -107,7 +109,7 @@ def test_the_yardstick_has_a_row_per_model_and_a_column_per_length():
             pass
 
     whole, run = Page().run()
-    stored = results.yardstick.load_yardstick()
+    stored = load_yardstick()
     for name in stored["model"].unique():
         assert name in whole.astext()
     for steps, milliseconds in zip(
