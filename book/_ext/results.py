@@ -89,28 +89,44 @@ class Results(SphinxDirective):
 
 
 class Yardstick(SphinxDirective):
-    """Milliseconds per request, a row per model and a column per length of history."""
+    """A row per model, a column per length of history.
+
+    The argument says of what: ``milliseconds``, or ``auc`` with its interval.
+    """
+
+    required_arguments = 1
 
     def run(self) -> list[nodes.Node]:
         self.env.note_dependency(str(YARDSTICK))
         with YARDSTICK.open(encoding="utf-8") as file:
-            run = file.readline().lstrip("# ").strip()
-            times: dict[str, dict[int, float]] = {}
+            machine = file.readline().lstrip("# ").strip()
+            stored: dict[str, dict[int, dict]] = {}
             for row in csv.DictReader(file):
-                steps, milliseconds = int(row["length"]), float(row["milliseconds"])
-                times.setdefault(row["model"], {})[steps] = milliseconds
-        lengths = sorted({steps for found in times.values() for steps in found})
+                stored.setdefault(row["model"], {})[int(row["length"])] = row
+        lengths = sorted({steps for found in stored.values() for steps in found})
         head = [both("模型", "Model"), *([nodes.Text(f"{n:,}")] for n in lengths)]
-        rows = [
-            [name, *(f"{found[n]:,.2f}" for n in lengths)]
-            for name, found in times.items()
-        ]
+        cell = {"milliseconds": time_of, "auc": auc_of}[self.arguments[0]]
         body = [
-            nodes.row("", *(nodes.entry("", nodes.paragraph("", x)) for x in row))
-            for row in rows
+            nodes.row(
+                "",
+                nodes.entry("", nodes.paragraph("", name)),
+                *(nodes.entry("", *cell(found[n])) for n in lengths),
+            )
+            for name, found in stored.items()
         ]
         whole = grid(head, body, [20, *[16] * len(lengths)], "yardstick")
-        return [whole, small(run)]
+        return [whole, small(machine)]
+
+
+def time_of(row: dict) -> list[nodes.paragraph]:
+    """Milliseconds, as a cell."""
+    return [nodes.paragraph("", f"{float(row['milliseconds']):,.2f}")]
+
+
+def auc_of(row: dict) -> list[nodes.paragraph]:
+    """Mean over its interval, as a cell."""
+    mean, low, high = (float(row[name]) for name in ("auc", "auc_low", "auc_high"))
+    return [nodes.paragraph("", f"{mean:.3f}"), small(f"[{low:.2f}, {high:.2f}]")]
 
 
 def table(records: list[dict]) -> nodes.table:

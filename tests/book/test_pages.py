@@ -101,14 +101,19 @@ def test_a_claim_in_the_table():
         assert part in text
 
 
-def test_the_yardstick_has_a_row_per_model_and_a_column_per_length():
+def yardstick(column):
     class Page(results.Yardstick):
+        arguments = (column,)
         env = SimpleNamespace(note_dependency=lambda path: None)
 
         def __init__(self):
             pass
 
-    whole, run = Page().run()
+    return Page().run()
+
+
+def test_the_yardstick_has_a_row_per_model_and_a_column_per_length():
+    whole, machine = yardstick("milliseconds")
     stored = load_yardstick()
     for name in stored["model"].unique():
         assert name in whole.astext()
@@ -117,4 +122,11 @@ def test_the_yardstick_has_a_row_per_model_and_a_column_per_length():
     ):
         assert f"{steps:,}" in whole.astext()
         assert f"{milliseconds:,.2f}" in whole.astext()
-    assert run.astext() == stored.attrs["run"]
+    assert machine.astext() == stored.attrs["run"]
+
+
+def test_the_yardstick_gives_each_auc_with_its_interval():
+    whole, _ = yardstick("auc")
+    for row in load_yardstick().itertuples():
+        assert f"{row.auc:.3f}" in whole.astext()
+        assert f"[{row.auc_low:.2f}, {row.auc_high:.2f}]" in whole.astext()
