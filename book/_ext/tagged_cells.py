@@ -61,15 +61,17 @@ def tag_cells(notebook: dict, name: str, edition: str) -> dict:
             options["code_prompt_hide"] = pick("收起解答 | Hide the solution", edition)
         for output in cell.get("outputs", []):
             data = output.get("data", {})
-            if "text/html" in data and edition != "both":
-                other = _other(edition)
-                span = rf'\s*<span class="lang-{other}"[^>]*>[^<]*</span>'
-                data["text/html"] = re.sub(span, "", "".join(data["text/html"]))
+            if "text/html" in data:
+                data["text/html"] = keep_html("".join(data["text/html"]), edition)
     return notebook
 
 
-def _other(language: str) -> str:
-    return {"zh": "en", "en": "zh"}[language]
+def keep_html(text: str, edition: str) -> str:
+    """Drop from an HTML output the spans in the other language."""
+    if edition == "both":
+        return text
+    other = {"zh": "en", "en": "zh"}[edition]
+    return re.sub(rf'\s*<span class="lang-{other}"[^>]*>[^<]*</span>', "", text)
 
 
 def _language(cell: dict, where: str) -> str | None:

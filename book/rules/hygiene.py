@@ -13,7 +13,8 @@ from rules.reading import Problem, tags
 
 BYTES = 400_000
 TAGS = re.compile(
-    r"lang-(zh|en)|bootstrap|colab-badge|source=[\w.]+|solution|nbval-check-output"
+    r"lang-(zh|en)|bootstrap|colab-badge|source=[\w.]+|solution|answer|check"
+    r"|nbval-check-output"
     r"|(hide|remove)-(cell|input|output)"
 )
 
