@@ -9,7 +9,8 @@ BIN := .venv/bin
 endif
 
 .DEFAULT_GOAL := help
-.PHONY: help environment book test test-fast check run sync chapter address newest lab clean
+.PHONY: help environment book test test-fast check run sync chapter address newest lab \
+	student nbgrader clean
 
 help:
 	@echo "make book       build the site in _build/site (sets everything up, once)   建站"
@@ -18,6 +19,8 @@ help:
 	@echo "make check      lint the code, check the notebooks' rules                  检查规范"
 	@echo "make run        execute all notebooks again, in place                      重新执行"
 	@echo "make sync       write the package's source text into the notebooks         同步源码"
+	@echo "make student    the notebooks without solutions (EDITION=zh)                 学生版"
+	@echo "make nbgrader   the exercises as assignments for nbgrader                  作业"
 	@echo "make chapter    lay out a new chapter (NAME=sequence/bst)                    新的一章"
 	@echo "make address    write down where the book is published (URL=https://...)    写入地址"
 	@echo "make lab        open the notebooks in JupyterLab                           打开编辑"
@@ -37,7 +40,7 @@ test: check book
 
 test-fast: environment
 	@$(BIN)/python -m pytest tests -n $(JOBS) --dist loadscope \
-		--ignore tests/book/test_site.py --ignore tests/book/test_browser.py
+		--ignore tests/book/test_site.py --ignore tests/book/browser
 
 check: environment
 	@$(BIN)/ruff check --quiet .
@@ -53,6 +56,9 @@ sync: environment
 
 chapter: environment
 	@$(BIN)/python book/new_chapter.py "$(NAME)"
+
+student nbgrader: environment
+	@$(BIN)/python book/student.py $@ $(if $(EDITION),--edition $(EDITION))
 
 address: environment
 	@$(BIN)/python book/address.py "$(URL)"

@@ -89,6 +89,18 @@ EXERCISES = [
     ("故意弄坏模型，看后果。", "One that breaks the model on purpose."),
 ]
 
+ANSWER = '''\
+import torch
+
+def weighted_sum(weights, history):
+    """Give sum_j w_j e_j: weights (B, L) and history (B, L, D) to (B, D)."""
+    return torch.einsum("bl,bld->bd", weights, history)'''
+CHECK = """\
+found = weighted_sum(torch.tensor([[1.0, 2.0]]), torch.eye(2)[None])
+assert found.shape == (1, 2), "形状应为 (B, D) | the shape should be (B, D)"
+assert found.tolist() == [[1.0, 2.0]], "权重乘错了步 | a weight met the wrong step"
+"全部通过 | all checks passed\""""
+
 MODULE = '''\
 """{title}: the idea in one line.
 
@@ -232,7 +244,17 @@ def notebook(name: str, title: str):
             markdown(en + hint.format("Hint"), "lang-en"),
             code("...", "solution", "hide-cell"),
         ]
-    cells += [markdown("## 参考 | References")]
+    number = len(EXERCISES) + 1
+    cells += [
+        markdown(f"### 练习 {number} | Exercise {number}"),
+        markdown("一道自检题：下面的单元格会检查。" + hint.format("提示"), "lang-zh"),
+        markdown(
+            "A function that the cell below checks." + hint.format("Hint"), "lang-en"
+        ),
+        code(ANSWER, "solution", "answer", "hide-cell"),
+        code(CHECK, "check", "nbval-check-output"),
+        markdown("## 参考 | References"),
+    ]
     for number, cell in enumerate(cells):
         cell["id"] = f"cell-{number:03}"
     return v4.new_notebook(cells=cells, metadata=METADATA)

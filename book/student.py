@@ -13,11 +13,11 @@ tagged ``check``.
 """
 
 import argparse
-import ast
 import sys
 from copy import deepcopy
 from pathlib import Path
 
+import answers
 import language
 import notebook_files
 from bilingual import pick
@@ -26,7 +26,6 @@ from notebook_files import METADATA, NOTEBOOKS, ROOT
 from rules.reading import headings, sections, tags
 
 BUILD = ROOT / "_build"
-STUB = 'raise NotImplementedError("在这里写 | your answer")'
 HERE = "在这里写你的答案。 | Write your answer here."
 POINTS = 5
 CONFIG = '''\
@@ -40,60 +39,12 @@ c.ExecutePreprocessor.timeout = 120
 '''
 
 
-def emptied(source: str) -> str:
-    """Take the body of an answer's function away, but for its docstring.
-
-    Parameters
-    ----------
-    source : str
-        Imports, and one function that has a docstring.
-
-    Raises
-    ------
-    ValueError
-        If there is not exactly one function, or it has no docstring.
-    """
-    start, end = _body(source)
-    lines = source.splitlines()
-    return "\n".join([*lines[:start], "    " + STUB, *lines[end:]])
-
-
-def marked(source: str) -> str:
-    """Put nbgrader's marks around the body of an answer's function."""
-    start, end = _body(source)
-    lines = source.splitlines()
-    body = ["    ### BEGIN SOLUTION", *lines[start:end], "    ### END SOLUTION"]
-    return "\n".join([*lines[:start], *body, *lines[end:]])
-
-
-def function_name(answer: str) -> str:
-    """Give the name of the function that an answer defines."""
-    return _function(answer).name
-
-
-def _function(source: str) -> ast.FunctionDef:
-    functions = [n for n in ast.parse(source).body if isinstance(n, ast.FunctionDef)]
-    if len(functions) != 1:
-        raise ValueError(
-            f"an answer holds one function, this one holds {len(functions)}"
-        )
-    return functions[0]
-
-
-def _body(source: str) -> tuple[int, int]:
-    """Give the first line of the function's body below its docstring, and its end."""
-    function = _function(source)
-    if ast.get_docstring(function) is None or len(function.body) < 2:
-        raise ValueError(f"{function.name} needs a docstring, and a body below it")
-    return function.body[0].end_lineno, function.end_lineno
-
-
 def student(notebook: NotebookNode, edition: str) -> NotebookNode:
     """Make a student's copy: the whole chapter, its exercises unsolved."""
     copy = language.keep(deepcopy(notebook), edition)
     for cell in copy.cells:
         if "answer" in tags(cell):
-            cell.source = emptied(cell.source)
+            cell.source = answers.emptied(cell.source)
         elif "solution" in tags(cell):
             cell.source = "# " + pick(HERE, edition)
         if {"solution", "check"} & set(tags(cell)):
@@ -119,7 +70,7 @@ def assignment(notebook: NotebookNode, edition: str) -> NotebookNode:
         if cell.source.startswith("### "):
             number += 1
         if "answer" in tags(cell):
-            code = v4.new_code_cell(marked(cell.source), id=cell.id)
+            code = v4.new_code_cell(answers.marked(cell.source), id=cell.id)
             cells.append(_graded(code, f"answer-{number}", solution=True))
         elif "check" in tags(cell):
             code = v4.new_code_cell(cell.source, id=cell.id)
@@ -155,7 +106,7 @@ def _graded(cell: NotebookNode, name: str, *, grade=False, solution=False):
     return cell
 
 
-def write(kind: str, editions: list[str], build: Path = BUILD) -> list[Path]:
+def write(kind: str, editions: list[str]) -> list[Path]:
     """Write the copies of all chapters; give their paths.
 
     Parameters
@@ -164,12 +115,10 @@ def write(kind: str, editions: list[str], build: Path = BUILD) -> list[Path]:
         Which copies.
     editions : list of str
         Of "zh", "en", "both".
-    build : Path
-        The folder that gets a folder of that kind.
     """
     written = []
     for edition in editions:
-        folder = build / kind / edition
+        folder = BUILD / kind / edition
         for path in notebook_files.find():
             notebook = notebook_files.read(path)
             if kind == "student":
@@ -184,7 +133,7 @@ def write(kind: str, editions: list[str], build: Path = BUILD) -> list[Path]:
             notebook_files.save(made, target)
             written.append(target)
         if kind == "nbgrader":
-            config = CONFIG.format(stub=STUB, here=pick(HERE, edition))
+            config = CONFIG.format(stub=answers.STUB, here=pick(HERE, edition))
             (folder / "nbgrader_config.py").write_text(config, encoding="utf-8")
     return written
 

@@ -3,6 +3,7 @@
 import re
 from collections.abc import Iterator
 
+import answers
 from nbformat import NotebookNode
 
 from rules.reading import (
@@ -98,6 +99,29 @@ def exercises(notebook: NotebookNode) -> Iterator[Problem]:
                 start,
                 f"exercise {number} has no code cell tagged solution and hide-cell",
             )
+
+
+def self_checked(notebook: NotebookNode) -> Iterator[Problem]:
+    """A chapter has an exercise whose answer a student can check.
+
+    An answer is one function with a docstring, and stands right above its check.
+    """
+    solved = [index for index, _ in cells(notebook, "code", "answer")]
+    checks = [index for index, _ in cells(notebook, "code", "check")]
+    if not solved:
+        yield Problem(None, "no exercise is self-checked: tag one answer, one check")
+    for index in solved:
+        if index + 1 not in checks:
+            yield Problem(index, "the cell below an answer must be tagged check")
+        if not {"solution", "hide-cell"} <= set(tags(notebook.cells[index])):
+            yield Problem(index, "an answer must be tagged solution and hide-cell too")
+        try:
+            answers.emptied(notebook.cells[index].source)
+        except (SyntaxError, ValueError) as error:
+            yield Problem(index, str(error))
+    for index in checks:
+        if index - 1 not in solved:
+            yield Problem(index, "the cell above a check must be tagged answer")
 
 
 def colab_badge(notebook: NotebookNode) -> Iterator[Problem]:

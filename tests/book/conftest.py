@@ -1,12 +1,18 @@
-"""A small but complete chapter that keeps every rule, written as an author would."""
+"""A small but complete chapter that keeps every rule, and a browser for the site."""
 
+import functools
+import http.server
 import os
+import shutil
+import threading
 
 import execute
+import links
 import notebook_files
 import pytest
 import sync
 from nbformat import v4
+from playwright.sync_api import sync_playwright
 
 PACKAGE = '''\
 """What the sample chapter shows."""
@@ -19,6 +25,18 @@ def softmax(scores):
     powers = [math.exp(score) for score in scores]
     return [power / sum(powers) for power in powers]
 '''
+ANSWER = """\
+import math
+
+def log_sum_exp(scores):
+    \"\"\"Give the logarithm of the sum of the powers of `scores`, a list.\"\"\"
+    largest = max(scores)
+    return largest + math.log(sum(math.exp(score - largest) for score in scores))"""
+CHECK = """\
+both = log_sum_exp([0.0, 0.0])
+assert math.isclose(both, math.log(2)), "先加再取对数 | first add, then take the log"
+assert log_sum_exp([900.0]) == 900, "先减去最大值 | subtract the largest first"
+"全部通过 | all checks passed\""""
 PAPER = "https://doi.org/10.1145/3219819.3220007"
 CLAIMS = """\
 from IPython.display import display
@@ -91,6 +109,19 @@ def _cells():
             + FOLD.format("Hint", "Cancel."),
         )
         yield f"solution-{n}", "solution hide-cell", (f"softmax([{n}.0, {n}.0])",)
+    yield "exercise-4", "", "### 练习 4：自检 | Exercise 4: check yourself"
+    yield (
+        "exercise-4-zh",
+        "lang-zh",
+        "写 `log_sum_exp`。" + FOLD.format("提示", "先减。"),
+    )
+    yield (
+        "exercise-4-en",
+        "lang-en",
+        "Write `log_sum_exp`." + FOLD.format("Hint", "Subtract first."),
+    )
+    yield "answer-4", "solution answer hide-cell", (ANSWER,)
+    yield "check-4", "check nbval-check-output", (CHECK,)
     yield "references", "", "## 参考 | References"
     yield "entries", "", f"- Ma, J. et al. (2018). [Task relationships]({PAPER}). KDD."
 
@@ -142,3 +173,68 @@ def tiny(tmp_path):
         return path
 
     return write
+
+
+class Quiet(http.server.SimpleHTTPRequestHandler):
+    """Serves files and says nothing."""
+
+    def log_message(self, *_):
+        pass
+
+
+@pytest.fixture(scope="session")
+def address():
+    """Serve the site below a path, as GitHub Pages does; give its address."""
+    handler = functools.partial(Quiet, directory=links.SITE.parent)
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        yield f"http://127.0.0.1:{server.server_port}/{links.SITE.name}/"
+        server.shutdown()
+        thread.join()
+
+
+@pytest.fixture(scope="module")
+def chromium():
+    """Start the browser; without one, its tests skip and say so."""
+    found = shutil.which("chromium") or shutil.which("chromium-browser")
+    if found is None:
+        pytest.skip("there is no chromium: this test looks at the site in one")
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(
+            executable_path=found, args=["--no-sandbox"]
+        )
+        yield browser
+        browser.close()
+
+
+@pytest.fixture
+def visit(chromium, address):
+    """Open pages of the site; complain of console errors and foreign requests."""
+    contexts, problems = [], []
+
+    def open_page(name, **options):
+        base = options.pop("base", address)
+        context = chromium.new_context(base_url=base, **options)
+        contexts.append(context)
+        page = context.new_page()
+        page.on(
+            "console",
+            lambda m: problems.append(m.text) if m.type in ("error", "warning") else 0,
+        )
+        page.on("pageerror", lambda error: problems.append(str(error)))
+        page.on(
+            "request",
+            lambda request: (
+                None
+                if request.url.startswith((base, "data:"))
+                else problems.append(f"foreign: {request.url}")
+            ),
+        )
+        page.goto(base + name)
+        return page
+
+    yield open_page
+    for context in contexts:
+        context.close()
+    assert problems == []

@@ -3,9 +3,9 @@
 import importlib.util
 from pathlib import Path
 
+import answers
 import notebook_files
 import pytest
-import student
 from rules.reading import cells
 
 HERE = Path(__file__).parent / "wrong_answers"
@@ -47,7 +47,7 @@ def test_the_solution_passes(answer, check):
 @pytest.mark.parametrize(("answer", "check"), CHECKED)
 def test_the_empty_version_fails(answer, check):
     names = {}
-    exec(student.emptied(answer), names)
+    exec(answers.emptied(answer), names)
     with pytest.raises(NotImplementedError, match="your answer"):
         exec(check, names)
 
@@ -60,7 +60,7 @@ def test_a_typical_mistake_is_told(name, answer, message):
     """It fails the check of the function that it defines, and is told what is wrong."""
     names = {}
     exec(answer, names)
-    used = [c for a, c in pairs(name) if student.function_name(a) in names]
+    used = [c for a, c in pairs(name) if answers.function_name(a) in names]
     assert len(used) == 1, "the wrong answer defines the function of no exercise"
     with pytest.raises(AssertionError) as raised:
         exec(used[0], names)

@@ -29,6 +29,7 @@ def test_the_outline_is_that_of_a_chapter(laid_out):
         structure.heading_levels,
         structure.last_sections,
         structure.exercises,
+        structure.self_checked,
         structure.colab_badge,
     ):
         assert list(rule(notebook)) == [], rule.__name__

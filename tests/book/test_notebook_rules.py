@@ -200,7 +200,7 @@ BROKEN = [
     ("heading-levels", "title", swap("title", "#", "##"), "must start with the title"),
     ("heading-levels", "title", add("title", "\n\n# 二 | Two"), "second title"),
     ("last-sections", None, drop("summary"), "must be 小结 | Summary, .*they are"),
-    ("exercises", None, swap("exercise-3", "###", "####"), "2 exercises, at least 3"),
+    ("exercises", "exercise-4", swap("exercise-3", "###", "####"), "Exercise 3, not"),
     ("exercises", "exercise-2", swap("exercise-2", "2", "5"), "练习 2 | Exercise 2"),
     ("exercises", "exercise-1", drop("exercise-1-zh"), "1 has no hint"),
     ("exercises", "exercise-3", drop("solution-3"), "3 has no code cell"),

@@ -6,12 +6,12 @@ import subprocess
 import xml.etree.ElementTree as ET
 from pathlib import Path
 
+import contents
 import editions
 import links
 import notebook_files
 import pytest
 import sync
-import yaml
 
 SITE = links.SITE
 EDITIONS = tuple(editions.LANGUAGES)
@@ -35,16 +35,9 @@ def names(edition):
     }
 
 
-def listed():
-    """List the pages of the table of contents."""
-    toc = yaml.safe_load((notebook_files.ROOT / "_toc.yml").read_text("utf-8"))
-    chapters = [c["file"] for part in toc["parts"] for c in part["chapters"]]
-    return [toc["root"], *chapters]
-
-
 def test_all_that_is_listed_is_there_in_each_edition():
     for edition in EDITIONS:
-        assert {f"{name}.html" for name in listed()} < names(edition)
+        assert {f"{name}.html" for name in contents.pages()} < names(edition)
 
 
 def test_every_chapter_is_listed():
@@ -52,7 +45,7 @@ def test_every_chapter_is_listed():
         path.relative_to(notebook_files.ROOT).with_suffix("").as_posix()
         for path in notebook_files.find()
     }
-    assert found == {name for name in listed() if name.startswith("notebooks/")}
+    assert found == {name for name in contents.pages() if name.startswith("notebooks/")}
 
 
 def test_editions_have_the_same_pages_with_the_same_anchors(pages):
@@ -103,7 +96,7 @@ def test_nothing_is_loaded_from_another_host():
 
 
 def test_an_edition_speaks_its_language():
-    for name in listed():
+    for name in contents.pages():
         for edition, lang in (("zh", "zh-CN"), ("en", "en"), ("both", "zh-CN")):
             text = (SITE / edition / f"{name}.html").read_text("utf-8")
             assert f'<html lang="{lang}"' in text
@@ -116,7 +109,7 @@ def test_an_edition_speaks_its_language():
 
 
 def test_prompts_and_alternative_texts_speak_the_language():
-    for name in listed():
+    for name in contents.pages():
         if not name.startswith("notebooks/"):
             continue
         for edition in ("zh", "en"):
@@ -150,12 +143,12 @@ def weight(page: Path) -> int:
 
 def test_a_page_weighs_little():
     for edition in EDITIONS:
-        for name in listed():
+        for name in contents.pages():
             assert weight(SITE / edition / f"{name}.html") < 1_500_000, name
 
 
 def test_the_notebook_that_is_downloaded_is_the_notebook():
-    for name in listed():
+    for name in contents.pages():
         if name.startswith("notebooks/"):
             source = (notebook_files.ROOT / f"{name}.ipynb").read_bytes()
             for edition in EDITIONS:
@@ -181,7 +174,9 @@ def test_sitemap():
     tree = ET.fromstring(editions.sitemap(SITE, url))
     space = {"s": "http://www.sitemaps.org/schemas/sitemap/0.9"}
     found = {loc.text for loc in tree.findall("s:url/s:loc", space)}
-    assert found == {f"{url}{e}/{name}.html" for e in EDITIONS for name in listed()}
+    assert found == {
+        f"{url}{e}/{name}.html" for e in EDITIONS for name in contents.pages()
+    }
 
 
 def test_where_the_book_is_published_its_pages_say_so(tmp_path):

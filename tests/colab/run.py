@@ -1,0 +1,176 @@
+"""Run the notebooks as Colab does: ``make colab``.
+
+Colab cannot be reached from a test. This comes as close as possible: a fresh
+environment with Python 3.13 and the versions that Colab ships (``requirements.txt``
+beside this file says of which day); a module ``google.colab`` that can be imported; the
+book's repository behind an address, so that the first cell of each notebook installs
+the package with pip, as it does once the book is published; an empty home and an empty
+working folder, with nothing in it but the one notebook, as downloaded.
+
+Each notebook runs from top to bottom without a manual step, the first one twice in the
+same place (restart and run all). In the end pip must have added the book's package, the
+index of the retrieval chapter, and nothing else: what Colab has stays as it is.
+"""
+
+import argparse
+import json
+import os
+import shutil
+import subprocess
+import sys
+import time
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import nbformat
+from nbclient import NotebookClient
+from nbclient.exceptions import CellExecutionError
+
+ROOT = Path(__file__).resolve().parents[2]
+sys.path.insert(0, str(ROOT / "book"))
+import notebook_files  # noqa: E402
+import sync  # noqa: E402
+
+BUILD = ROOT / "_build" / "colab"
+ADDED = {"recsys-tutorial", "faiss-cpu"}
+CELL_SECONDS = 600
+
+
+def python_313() -> str:
+    """Find the Python that Colab has.
+
+    Raises
+    ------
+    RuntimeError
+        If there is none on this machine.
+    """
+    pyenv = Path.home() / ".pyenv" / "versions"
+    beside = sorted(map(str, pyenv.glob("3.13*/bin/python")))
+    for name in (sys.executable, "python3.13", "python3", *beside):
+        if found := shutil.which(name):
+            code = "import sys; print(*sys.version_info[:2])"
+            answer = subprocess.run([found, "-c", code], capture_output=True, text=True)
+            if answer.stdout.split() == ["3", "13"]:
+                return found
+    raise RuntimeError("there is no Python 3.13 here, which is what Colab has")
+
+
+def environment() -> Path:
+    """Make the environment, unless it is there; give its interpreter."""
+    BUILD.mkdir(parents=True, exist_ok=True)
+    folder = BUILD / "environment"
+    python = folder / "bin" / "python"
+    wanted = Path(__file__).with_name("requirements.txt")
+    stamp = folder / "stamp"
+    if not stamp.is_file() or stamp.read_text() != wanted.read_text():
+        subprocess.run([python_313(), "-m", "venv", "--clear", folder], check=True)
+        pip = [python, "-m", "pip", "install", "--quiet", "--no-input"]
+        with (BUILD / "install.log").open("w") as log:
+            subprocess.run([*pip, "-r", wanted], check=True, stdout=log, stderr=log)
+        packages = next(folder.glob("lib/python*/site-packages"))
+        (packages / "google" / "colab").mkdir(parents=True)
+        (packages / "google" / "colab" / "__init__.py").touch()
+        stamp.write_text(wanted.read_text())
+    return python
+
+
+def installed(python: Path) -> set[str]:
+    """Give what pip finds in the environment: ``name==version``."""
+    command = [python, "-m", "pip", "list", "--format=json", "--no-input"]
+    listed = subprocess.run(command, capture_output=True, text=True, check=True)
+    return {f"{row['name']}=={row['version']}" for row in json.loads(listed.stdout)}
+
+
+def published() -> sync.Repository:
+    """Put the repository, as last committed, behind an address."""
+    bare = BUILD / "book.git"
+    shutil.rmtree(bare, ignore_errors=True)
+    clone = ["git", "clone", "--quiet", "--bare", str(ROOT), str(bare)]
+    subprocess.run(clone, check=True)
+    return sync.Repository(bare.as_uri(), "main")
+
+
+def downloaded(path: Path, where: sync.Repository) -> nbformat.NotebookNode:
+    """Give a notebook as it would be downloaded from that address."""
+    notebook = notebook_files.read(path)
+    for index, tag, text in sync.differences(notebook, path, where):
+        if tag == "bootstrap":
+            notebook.cells[index].source = text
+    return notebook
+
+
+def run(path: Path, where: sync.Repository, python: Path, times: int = 1) -> str:
+    """Run a notebook in an empty folder; say what is wrong, or nothing."""
+    folder = BUILD / "content" / path.stem
+    folder.mkdir(parents=True)
+    for _ in range(times):
+        notebook = downloaded(path, where)
+        client = NotebookClient(
+            notebook,
+            kernel_name="colab",
+            timeout=CELL_SECONDS,
+            resources={"metadata": {"path": str(folder)}},
+        )
+        try:
+            client.execute()
+        except CellExecutionError as error:
+            return f"{error.ename}: {error.evalue}".splitlines()[0]
+        for number, cell in enumerate(notebook.cells):
+            for output in cell.get("outputs", []):
+                if output.get("name") == "stderr" and "Warning" in output.text:
+                    return f"cell {number} warns: {output.text.strip()[:300]}"
+    left = [item.name for item in folder.iterdir()]
+    return f"it leaves files behind: {left}" if left else ""
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run the notebooks named on the command line, or all; 1 if one fails."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("paths", nargs="*", help="notebooks or folders (default: all)")
+    parser.add_argument("--jobs", type=int, default=min(2, os.cpu_count() or 1))
+    options = parser.parse_args(arguments)
+    paths = notebook_files.find(options.paths)
+    try:
+        python = environment()
+    except (RuntimeError, subprocess.CalledProcessError) as error:
+        print(f"There is no environment like Colab's: {error}", file=sys.stderr)
+        return 1
+    for name in ("content", "home", "kernels"):
+        shutil.rmtree(BUILD / name, ignore_errors=True)
+        (BUILD / name).mkdir()
+    kernel = BUILD / "kernels" / "kernels" / "colab"
+    kernel.mkdir(parents=True)
+    command = [str(python), "-m", "ipykernel_launcher", "-f", "{connection_file}"]
+    specification = {"argv": command, "display_name": "Colab", "language": "python"}
+    (kernel / "kernel.json").write_text(json.dumps(specification))
+    os.environ["JUPYTER_PATH"] = str(BUILD / "kernels")
+    os.environ["HOME"] = str(BUILD / "home")
+    for name in ("RECSYS_TUTORIAL_DATA", "PYTHONPATH", "MPLBACKEND", "XDG_CACHE_HOME"):
+        os.environ.pop(name, None)
+    pip = [python, "-m", "pip", "uninstall", "--quiet", "--yes", *sorted(ADDED)]
+    subprocess.run(pip, check=True, stderr=subprocess.DEVNULL)
+    before, where = installed(python), published()
+
+    def report(path: Path, times: int = 1) -> bool:
+        start = time.perf_counter()
+        wrong = run(path, where, python, times)
+        seconds = time.perf_counter() - start
+        print(
+            f"{notebook_files.shown(path)}: {wrong or f'{seconds:.0f} s'}", flush=True
+        )
+        return not wrong
+
+    # The first notebook alone: it installs the package, which all then share.
+    good = [report(paths[0], times=2)]
+    with ThreadPoolExecutor(options.jobs) as pool:
+        good += pool.map(report, paths[1:])
+    after = installed(python)
+    foreign = {x for x in after - before if x.partition("==")[0] not in ADDED}
+    gone = before - after
+    if foreign or gone:
+        print(f"pip changed what Colab has: {sorted(foreign | gone)}", file=sys.stderr)
+    return int(not all(good) or bool(foreign or gone))
+
+
+if __name__ == "__main__":
+    sys.exit(main())
