@@ -10,10 +10,11 @@ endif
 
 .DEFAULT_GOAL := help
 .PHONY: help environment book test test-fast check run sync chapter address newest lab \
-	student nbgrader clean
+	slides student nbgrader clean
 
 help:
 	@echo "make book       build the site in _build/site (sets everything up, once)   建站"
+	@echo "make slides     one deck per chapter (NAME=multitask/mmoe EDITION=zh)       讲课幻灯片"
 	@echo "make test       every test: package, notebooks on real data, site          全部测试"
 	@echo "make test-fast  the tests of the package and of the scripts                快速测试"
 	@echo "make check      lint the code, check the notebooks' rules                  检查规范"
@@ -33,6 +34,9 @@ environment:
 
 book: environment
 	@$(BIN)/python book/editions.py $(if $(URL),--url "$(URL)")
+
+slides: environment
+	@$(BIN)/python book/slides.py $(NAME) $(if $(EDITION),--edition $(EDITION))
 
 test: check book
 	@$(BIN)/python -m pytest tests notebooks --nbval-lax --nbval-current-env \
