@@ -73,7 +73,10 @@ def assignment(notebook: NotebookNode, edition: str) -> NotebookNode:
             code = v4.new_code_cell(answers.marked(cell.source), id=cell.id)
             cells.append(_graded(code, f"answer-{number}", solution=True))
         elif "check" in tags(cell):
-            code = v4.new_code_cell(cell.source, id=cell.id)
+            # nbgrader would take a value at the end for the points
+            *lines, last = cell.source.split("\n")
+            text = "\n".join([*lines, f"print({last})"])
+            code = v4.new_code_cell(text, id=cell.id)
             cells.append(_graded(code, f"check-{number}", grade=True))
         elif "solution" in tags(cell):
             text = f"```python\n{cell.source}\n```"

@@ -106,6 +106,7 @@ def test_an_assignment_holds_the_exercises_with_nbgraders_metadata(sample):
     assert not graded["answer-4"].grade  # its points come from the check
     assert graded["check-4"].locked
     assert graded["check-4"].points > 0
+    assert cell(made, "check-4").source.endswith('all checks passed")')
     run(*(c.source for _, c in cells(made, "code") if c.source))
 
 
