@@ -10,7 +10,7 @@ endif
 
 .DEFAULT_GOAL := help
 .PHONY: help environment book test test-fast check run sync chapter address newest lab \
-	slides student nbgrader clean
+	slides student nbgrader colab clean
 
 help:
 	@echo "make book       build the site in _build/site (sets everything up, once)   建站"
@@ -22,6 +22,7 @@ help:
 	@echo "make sync       write the package's source text into the notebooks         同步源码"
 	@echo "make student    the notebooks without solutions (EDITION=zh)                 学生版"
 	@echo "make nbgrader   the exercises as assignments for nbgrader                  作业"
+	@echo "make colab      run the notebooks with the versions that Colab ships         按 Colab 环境运行"
 	@echo "make chapter    lay out a new chapter (NAME=sequence/bst)                    新的一章"
 	@echo "make address    write down where the book is published (URL=https://...)    写入地址"
 	@echo "make lab        open the notebooks in JupyterLab                           打开编辑"
@@ -63,6 +64,9 @@ chapter: environment
 
 student nbgrader: environment
 	@$(BIN)/python book/student.py $@ $(if $(EDITION),--edition $(EDITION))
+
+colab: environment
+	@$(BIN)/python tests/colab/run.py
 
 address: environment
 	@$(BIN)/python book/address.py "$(URL)"

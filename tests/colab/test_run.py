@@ -1,0 +1,46 @@
+"""What can be said of the run as in Colab without running it."""
+
+import importlib.util
+import re
+import tomllib
+from pathlib import Path
+
+import notebook_files
+import pytest
+import sync
+from packaging.requirements import Requirement
+
+HERE = Path(__file__).parent
+PINS = (HERE / "requirements.txt").read_text(encoding="utf-8")
+
+
+@pytest.fixture(scope="module")
+def run():
+    specification = importlib.util.spec_from_file_location("run", HERE / "run.py")
+    module = importlib.util.module_from_spec(specification)
+    specification.loader.exec_module(module)
+    return module
+
+
+def test_the_list_says_of_which_day_it_is():
+    assert re.search(r"published on 20\d\d-\d\d-\d\d", PINS)
+
+
+def test_the_package_asks_for_nothing_that_colab_lacks():
+    ships = dict(re.findall(r"^([\w.-]+)==(.+)$", PINS, re.M))
+    project = tomllib.loads((notebook_files.ROOT / "pyproject.toml").read_text())
+    for text in project["project"]["dependencies"]:
+        wanted = Requirement(text)
+        assert wanted.specifier.contains(ships[wanted.name]), text
+
+
+@pytest.mark.parametrize("path", notebook_files.find(), ids=lambda path: path.stem)
+def test_a_notebook_as_downloaded_installs_the_package_first(run, path):
+    where = sync.Repository("file:///book.git", "main")
+    notebook, own = run.downloaded(path, where), notebook_files.read(path)
+    changed = [
+        new for new, old in zip(notebook.cells, own.cells, strict=True) if new != old
+    ]
+    assert len(changed) == 1
+    assert "%pip install" in changed[0].source
+    assert "file:///book.git" in changed[0].source
