@@ -7,6 +7,16 @@ def user_vectors(history, mask, candidates, unit):
 """
 
 WRONG = {
+    "a mean over no step": (
+        HEAD
+        + """\
+    e = history.expand(len(candidates), -1, -1)
+    v = candidates.unsqueeze(1).expand_as(e)
+    weights = unit(torch.cat([v, e, v - e, v * e], -1)).squeeze(-1)
+    return (weights * mask) @ history / mask.sum()
+""",
+        "not nan",
+    ),
     "forgot the mask": (
         HEAD
         + """\
@@ -23,7 +33,7 @@ WRONG = {
     e = history.expand(len(candidates), -1, -1)
     v = candidates.unsqueeze(1).expand_as(e)
     scores = unit(torch.cat([v, e, v - e, v * e], -1)).squeeze(-1)
-    return scores.masked_fill(~mask, -1e9).softmax(1) @ history
+    return scores.masked_fill(~mask, -1e9).softmax(1) * mask @ history
 """,
         "no softmax",
     ),
@@ -33,7 +43,7 @@ WRONG = {
     e = history.expand(len(candidates), -1, -1)
     v = candidates.unsqueeze(1).expand_as(e)
     weights = unit(torch.cat([v, e, v - e, v * e], -1)).squeeze(-1)
-    return (weights * mask) @ history / mask.sum()
+    return (weights * mask) @ history / mask.sum().clamp(min=1)
 """,
         "no mean",
     ),
