@@ -31,7 +31,7 @@ WRONG = {
             "p * q * (target",
             "p * q * ((keep_user * user[0] * keep_item * item[0]).sum(1)",
         ),
-        "must not lose its vectors",
+        "drop none in it",
     ),
     "mean of the inputs": (
         HEAD
@@ -70,6 +70,6 @@ WRONG = {
     ),
     "rates changed over": (
         HEAD.replace("user_drop, item_drop", "item_drop, user_drop") + RIGHT,
-        "whose rate",
+        "which rate is whose",
     ),
 }
