@@ -1,15 +1,15 @@
 """Run the notebooks as Colab does: ``make colab``.
 
-Colab cannot be reached from a test. This comes as close as possible: a fresh
-environment with Python 3.13 and the versions that Colab ships (``requirements.txt``
-beside this file says of which day); a module ``google.colab`` that can be imported; the
-book's repository behind an address, so that the first cell of each notebook installs
-the package with pip, as it does once the book is published; an empty home and an empty
-working folder, with nothing in it but the one notebook, as downloaded.
+Colab cannot be reached from a test. This comes as close as possible: Python 3.13 with
+the versions that Colab ships (``requirements.txt`` beside this file says of which day);
+a module ``google.colab`` that can be imported; the book's repository behind an address,
+so that the first cell of each notebook installs the package with pip, as it does once
+the book is published. Each notebook is run as downloaded, from top to bottom, without a
+manual step, on a machine of its own: an environment to which nothing was added yet, an
+empty home, an empty working folder. The quick start runs twice, as after a restart.
 
-Each notebook runs from top to bottom without a manual step, the first one twice in the
-same place (restart and run all). In the end pip must have added the book's package, the
-index of the retrieval chapter, and nothing else: what Colab has stays as it is.
+In the end pip must have added the book's package, the index of the retrieval chapter,
+and nothing else: what Colab has stays as it is.
 """
 
 import argparse
@@ -75,10 +75,33 @@ def environment() -> Path:
 
 
 def installed(python: Path) -> set[str]:
-    """Give what pip finds in the environment: ``name==version``."""
+    """Give what pip finds in an environment: ``name==version``."""
     command = [python, "-m", "pip", "list", "--format=json", "--no-input"]
     listed = subprocess.run(command, capture_output=True, text=True, check=True)
     return {f"{row['name']}=={row['version']}" for row in json.loads(listed.stdout)}
+
+
+def machine(name: str, base: Path) -> Path:
+    """Set up an environment that has all of `base`'s packages; give its interpreter."""
+    folder = BUILD / "machines" / name
+    subprocess.run([base, "-m", "venv", "--without-pip", folder], check=True)
+    packages = next(folder.glob("lib/python*/site-packages"))
+    shared = next((BUILD / "environment").glob("lib/python*/site-packages"))
+    (packages / "colab.pth").write_text(f"{shared}\n")
+    (folder / "home").mkdir()
+    (folder / "content").mkdir()
+    python = folder / "bin" / "python"
+    kernel = BUILD / "machines" / "kernels" / name
+    kernel.mkdir(parents=True)
+    command = [str(python), "-m", "ipykernel_launcher", "-f", "{connection_file}"]
+    specification = {
+        "argv": command,
+        "display_name": name,
+        "language": "python",
+        "env": {"HOME": str(folder / "home")},
+    }
+    (kernel / "kernel.json").write_text(json.dumps(specification))
+    return python
 
 
 def published() -> sync.Repository:
@@ -99,17 +122,18 @@ def downloaded(path: Path, where: sync.Repository) -> nbformat.NotebookNode:
     return notebook
 
 
-def run(path: Path, where: sync.Repository, python: Path, times: int = 1) -> str:
-    """Run a notebook in an empty folder; say what is wrong, or nothing."""
-    folder = BUILD / "content" / path.stem
-    folder.mkdir(parents=True)
-    for _ in range(times):
+def run(path: Path, where: sync.Repository, base: Path) -> str:
+    """Run a notebook on a machine of its own; say what is wrong, or nothing."""
+    name = path.stem
+    python = machine(name, base)
+    content = BUILD / "machines" / name / "content"
+    for _ in range(2 if name == "quickstart" else 1):
         notebook = downloaded(path, where)
         client = NotebookClient(
             notebook,
-            kernel_name="colab",
+            kernel_name=name,
             timeout=CELL_SECONDS,
-            resources={"metadata": {"path": str(folder)}},
+            resources={"metadata": {"path": str(content)}},
         )
         try:
             client.execute()
@@ -119,8 +143,11 @@ def run(path: Path, where: sync.Repository, python: Path, times: int = 1) -> str
             for output in cell.get("outputs", []):
                 if output.get("name") == "stderr" and "Warning" in output.text:
                     return f"cell {number} warns: {output.text.strip()[:300]}"
-    left = [item.name for item in folder.iterdir()]
-    return f"it leaves files behind: {left}" if left else ""
+    if left := [item.name for item in content.iterdir()]:
+        return f"it leaves files behind: {left}"
+    changed = installed(python) ^ installed(base)
+    foreign = [item for item in changed if item.partition("==")[0] not in ADDED]
+    return f"pip changed what Colab has: {foreign}" if foreign else ""
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -131,45 +158,28 @@ def main(arguments: list[str] | None = None) -> int:
     options = parser.parse_args(arguments)
     paths = notebook_files.find(options.paths)
     try:
-        python = environment()
+        base = environment()
     except (RuntimeError, subprocess.CalledProcessError) as error:
         print(f"There is no environment like Colab's: {error}", file=sys.stderr)
         return 1
-    for name in ("content", "home", "kernels"):
-        shutil.rmtree(BUILD / name, ignore_errors=True)
-        (BUILD / name).mkdir()
-    kernel = BUILD / "kernels" / "kernels" / "colab"
-    kernel.mkdir(parents=True)
-    command = [str(python), "-m", "ipykernel_launcher", "-f", "{connection_file}"]
-    specification = {"argv": command, "display_name": "Colab", "language": "python"}
-    (kernel / "kernel.json").write_text(json.dumps(specification))
-    os.environ["JUPYTER_PATH"] = str(BUILD / "kernels")
-    os.environ["HOME"] = str(BUILD / "home")
+    shutil.rmtree(BUILD / "machines", ignore_errors=True)
+    os.environ["JUPYTER_PATH"] = str(BUILD / "machines")
     for name in ("RECSYS_TUTORIAL_DATA", "PYTHONPATH", "MPLBACKEND", "XDG_CACHE_HOME"):
         os.environ.pop(name, None)
-    pip = [python, "-m", "pip", "uninstall", "--quiet", "--yes", *sorted(ADDED)]
-    subprocess.run(pip, check=True, stderr=subprocess.DEVNULL)
-    before, where = installed(python), published()
+    where = published()
 
-    def report(path: Path, times: int = 1) -> bool:
+    def report(path: Path) -> bool:
         start = time.perf_counter()
-        wrong = run(path, where, python, times)
+        wrong = run(path, where, base)
         seconds = time.perf_counter() - start
-        print(
-            f"{notebook_files.shown(path)}: {wrong or f'{seconds:.0f} s'}", flush=True
-        )
+        print(f"{path.stem}: {wrong or f'{seconds:.0f} s'}", flush=True)
         return not wrong
 
-    # The first notebook alone: it installs the package, which all then share.
-    good = [report(paths[0], times=2)]
-    with ThreadPoolExecutor(options.jobs) as pool:
-        good += pool.map(report, paths[1:])
-    after = installed(python)
-    foreign = {x for x in after - before if x.partition("==")[0] not in ADDED}
-    gone = before - after
-    if foreign or gone:
-        print(f"pip changed what Colab has: {sorted(foreign | gone)}", file=sys.stderr)
-    return int(not all(good) or bool(foreign or gone))
+    pool = ThreadPoolExecutor(options.jobs)
+    try:
+        return int(not all(list(pool.map(report, paths))))
+    finally:
+        pool.shutdown(cancel_futures=True)
 
 
 if __name__ == "__main__":
