@@ -19,10 +19,14 @@ def sentences(text: str) -> list[str]:
     """Split a paragraph of Markdown; formulas, code and addresses stay whole."""
     masked = MASKED.sub(lambda found: "\ue000" * len(found[0]), text)
     found, start = [], 0
-    for end in END.finditer(masked):
-        if not ABBREVIATION.search(masked[: end.start() + 1]):
-            found.append(text[start : end.end()].strip())
-            start = end.end()
+    for mark in END.finditer(masked):
+        if ABBREVIATION.search(masked[: mark.start() + 1]):
+            continue
+        end = mark.end()
+        if "**" in mark[0] and masked[: mark.start()].count("**") % 2 == 0:
+            end = mark.start() + mark[0].index("**")  # they open what follows
+        found.append(text[start:end].strip())
+        start = end
     return [*found, text[start:].strip()] if text[start:].strip() else found
 
 

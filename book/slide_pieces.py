@@ -51,7 +51,7 @@ def prose(source: str, below_figure: bool, whole: bool) -> list[Piece]:
             shown = f"{label}** {excerpts.sentences(rest)[0]}"
             found.append(_text("caption", shown, text, 26))
         elif token.type == "paragraph_open" and whole:
-            found.append(_text("text", text, "", 28))
+            found.append(_text("text", text, text, 28))
         elif token.type == "paragraph_open":
             found.append(_text("lead", excerpts.lead(text), text, 30))
         elif token.type == "bullet_list_open":
@@ -95,7 +95,7 @@ def equation(source: str) -> Piece:
     room = WIDTH - 72 - 24 * max(2, excerpts.ems(number[1]) + 1 if number else 0)
     whole = [source] if "{cases}" in source else rows
     wide = max(len(excerpts.letters(row)) for row in whole)
-    size = max(24, min(36, room / (0.6 * wide)))
+    size = max(24, min(36, room / (0.66 * wide)))
     tall = re.search(r"\\(frac|sum|prod|int|max|min|begin|under)", source)
     return Piece(
         "equation",

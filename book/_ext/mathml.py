@@ -68,6 +68,7 @@ def math_font(pages: Iterable[str], target: Path) -> None:
     subsetter.populate(unicodes=used | root | set(range(0x20, 0x7F)))
     subsetter.subset(font)
     subset.save_font(font, str(target), options)
+    font.close()
 
 
 def setup(app):
