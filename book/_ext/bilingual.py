@@ -129,6 +129,10 @@ class SplitTitles(SphinxTransform):
         for name, anchor in self.document.nameids.items():
             if anchor == old:
                 self.document.nameids[name] = new
+        slugs = getattr(self.document, "myst_slugs", {})  # what links of MyST go by
+        for slug, (line, anchor, text) in slugs.items():
+            if anchor == old:
+                slugs[slug] = (line, new, text)
 
 
 class CheckPairs(SphinxTransform):

@@ -133,6 +133,19 @@ def test_a_link_to_a_heading_uses_the_shared_anchor(tmp_path):
         assert 'href="one.html#the-end"' in build(tmp_path, edition, **pages)["two"]
 
 
+def test_a_link_finds_a_heading_with_latin_letters_in_both_halves(tmp_path):
+    pages = {
+        "one": "# 甲 | One\n\n```{toctree}\ntwo\n```\n\n[x](#gauc-first)",
+        "two": "# 乙 | Two\n\n[x](one.md#gauc-first)\n",
+    }
+    pages["one"] += "\n\n## GAUC：先看 | GAUC first\n"
+    for edition in EDITIONS:
+        built = build(tmp_path, edition, **pages)
+        assert 'id="gauc-first"' in built["one"]
+        assert 'href="#gauc-first"' in built["one"]
+        assert 'href="one.html#gauc-first"' in built["two"]
+
+
 @pytest.mark.parametrize("edition", EDITIONS)
 def test_a_notebook_keeps_its_language(tmp_path, edition):
     spans = '<td><span class="lang-zh" lang="zh-CN">成立</span> '
