@@ -9,7 +9,12 @@ import unicodedata
 
 MASKED = re.compile(r"`[^`]*`|\$[^$]*\$|\]\([^)]*\)")
 ABBREVIATION = re.compile(r"\b(?:al|e\.g|i\.e|vs|cf|Eqs?|Figs?|Secs?|Tab|No|approx)\.$")
+SHORT = 15  # in widths of a Chinese character
 NO_ROOM = re.compile(r"\\(left|right|[Bb]ig+[lr]?|math\w+|text|operatorname)\b")
+NO_ROOM = re.compile(r"\\(left|right|[Bb]ig+[lr]?|math\w+|text|operatorname)\b")
+SCRIPT = re.compile(r"[_^]\{([^{}]*)\}")
+# What stands above and below a sign takes no room beside it.
+LIMITS = re.compile(r"(\\(?:sum|prod)|\})(?:_\{\\text\{[^{}]*\}\}|[_^]\{[^{}]*\}){1,2}")
 END = re.compile(
     r"(?:[。！？](?:\*\*|[”’）」』])*|[.!?](?:\*\*|[”’\")])*\s+(?=[^a-z\s)]))"
 )
@@ -31,9 +36,19 @@ def sentences(text: str) -> list[str]:
 
 
 def lead(text: str) -> str:
-    """Give the sentence of a paragraph to show: the first with bold, or the first."""
+    """Give what to show of a paragraph: its first sentence with bold, or its first.
+
+    What is too short to stand alone, as a name is, takes the next sentence along.
+    """
     found = sentences(text)
-    return next((s for s in found if s.count("**") == 2), found[0])
+    start = next((i for i, s in enumerate(found) if s.count("**") == 2), 0)
+    shown = found[start]
+    for following in found[start + 1 :]:
+        if ems(plain(shown)) >= SHORT:
+            break
+        space = " " if shown.rstrip("*")[-1].isascii() else ""
+        shown += space + following
+    return shown
 
 
 def plain(text: str) -> str:
@@ -46,13 +61,18 @@ def plain(text: str) -> str:
 def letters(latex: str) -> str:
     """Free a formula from what takes no room of its own, roughly."""
     latex = re.sub(r"\\tag\{.*?\}|\\(begin|end)\{.*?\}", "", latex)
-    latex = re.sub(
-        r"\\(left|right|[Bb]ig+[lr]?|math\w+|text|operatorname)\b", "", latex
-    )
+    latex = LIMITS.sub(lambda found: found[1], latex)
+    latex = NO_ROOM.sub("", latex)
+    latex = SCRIPT.sub(lambda found: _smaller(found[1]), latex)
     latex = re.sub(r"\\(qquad|quad)", "xxx", latex)
     latex = re.sub(r"\\(log|exp|tanh|sin|cos|max|min|ln)\b", r"\1", latex)
     latex = re.sub(r"\\[a-zA-Z]+|\\.", "x", latex)
     return re.sub(r"[${}^_&\s]", "", re.sub(r"([=+<>-])", r"\1x", latex))
+
+
+def _smaller(script: str) -> str:
+    script = re.sub(r"\\[a-zA-Z]+", "x", script).replace(" ", "")
+    return script[: (2 * len(script) + 2) // 3]
 
 
 def ems(text: str) -> float:

@@ -58,10 +58,6 @@ def prose(source: str, below_figure: bool, whole: bool) -> list[Piece]:
             for item in re.split(r"^- ", text, flags=re.M)[1:]:
                 item = item.strip()
                 shown = item if whole else excerpts.lead(item)
-                if item.startswith("**"):  # its name, and what it is
-                    shown = " ".join(
-                        dict.fromkeys([excerpts.sentences(item)[0], shown])
-                    )
                 found.append(_text("item", f"- {shown}", f"- {item}", 28))
         elif token.type == "math_block":
             found.append(equation(text))

@@ -8,6 +8,7 @@ SIZES = (19, 27)
 CLAIM_SIZE = 23
 GOOD = 22
 GAP = 1.25  # between columns, in the size of the letters
+SMALL = 0.8  # the small print of claims
 LATIN = 1.17  # digits and bold letters are wider than those of prose
 
 
@@ -85,7 +86,8 @@ def _lines(row: str, wide: list[float]) -> float:
 
 
 def _wrapped(line: str, width: float) -> float:
-    need = LATIN * excerpts.ems(excerpts.plain(line))
+    letter = SMALL if "<small>" in line else LATIN
+    need = letter * excerpts.ems(excerpts.plain(line))
     return 1 if need <= width + 0.01 else -(-1.2 * need // width)
 
 

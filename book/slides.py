@@ -13,6 +13,7 @@ are cut in `excerpts.py`, the template and the style in ``_slides/``.
 
 import argparse
 import importlib.util
+import re
 import shutil
 import sys
 from collections.abc import Iterator
@@ -32,6 +33,7 @@ LANGUAGES = {"zh": "zh-CN", "en": "en"}
 LEFT_OUT = {"bootstrap", "colab-badge", "hide-cell", "remove-cell", "solution", "check"}
 REVEAL = ("LICENSE", "dist/reset.css", "dist/reveal.css", "dist/reveal.js")
 REVEAL += ("plugin/notes/notes.js",)
+WHOLE = ("练习 ", "Exercise ", "参考", "References")  # where texts are not cut
 TEXT = ("lead", "text", "item")
 CONTENT = ("code", "output", "table", "claims", "figure")
 
@@ -51,8 +53,7 @@ def parts(notebook: NotebookNode) -> Iterator[tuple[int, str, list[Piece]]]:
             level, pieces = len(marks), []
         else:
             below_figure = bool(pieces) and pieces[-1].kind == "figure"
-            exercise = title.startswith(("练习 ", "Exercise "))
-            pieces += prose(cell.source, below_figure, exercise)
+            pieces += prose(cell.source, below_figure, title.startswith(WHOLE))
     yield level, title, pieces
 
 
@@ -173,7 +174,8 @@ def deck(path: Path, edition: str) -> str:
         filters={"markdown": markdown.render},
     )
     notebook = laid_out(notebook_files.read(path), edition)
-    return exporter.from_notebook_node(notebook)[0]
+    made = exporter.from_notebook_node(notebook)[0]
+    return re.sub(r'href="[^":]*?(\w+)\.ipynb', r'href="\1.html', made)
 
 
 def share(folder: Path) -> None:

@@ -26,8 +26,17 @@ def test_sentences(text, expected):
 
 
 def test_the_lead_is_the_sentence_with_bold_or_the_first():
-    assert excerpts.lead("先说这个。**重点**在这里。完。") == "**重点**在这里。"
-    assert excerpts.lead("The first. The second.") == "The first."
+    bold = "这一句里有**重点**，长得可以独自站住，不必再带上一句。"
+    assert excerpts.lead(f"先说这个。{bold}完。") == bold
+    first = "The first sentence is long enough to stand on a slide alone."
+    assert excerpts.lead(f"{first} The second.") == first
+
+
+def test_a_lead_that_is_a_mere_name_takes_the_next_sentence_along():
+    assert (
+        excerpts.lead("**错误一**。门控看错了输入。") == "**错误一**。门控看错了输入。"
+    )
+    assert excerpts.lead("**One.** No mask.") == "**One.** No mask."
 
 
 PROGRAM = '''\

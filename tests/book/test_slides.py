@@ -80,6 +80,7 @@ def pages(build):
             path = build / edition / f"{name.rpartition('/')[2]}.html"
             page.goto(path.as_uri())
             page.wait_for_function("Reveal.isReady()")
+            page.evaluate("document.fonts.load('16px \"Book Math\"')")
             found[edition] = page
         yield found
         browser.close()
