@@ -10,11 +10,12 @@ endif
 
 .DEFAULT_GOAL := help
 .PHONY: help environment book test test-fast check run sync chapter address newest lab \
-	slides student nbgrader colab clean
+	slides pdf student nbgrader colab clean
 
 help:
 	@echo "make book       build the site in _build/site (sets everything up, once)   建站"
 	@echo "make slides     one deck per chapter (NAME=multitask/mmoe EDITION=zh)       讲课幻灯片"
+	@echo "make pdf        print the book, or a page of it (NAME=multitask/mmoe)      打印成 PDF"
 	@echo "make test       every test: package, notebooks on real data, site          全部测试"
 	@echo "make test-fast  the tests of the package and of the scripts                快速测试"
 	@echo "make check      lint the code, check the notebooks' rules                  检查规范"
@@ -38,6 +39,10 @@ book: environment
 
 slides: environment
 	@$(BIN)/python book/slides.py $(NAME) $(if $(EDITION),--edition $(EDITION))
+
+pdf: book
+	@$(BIN)/python book/pdf.py $(if $(NAME),--name "$(NAME)") \
+		$(if $(EDITION),--edition $(EDITION)) $(if $(SOLUTIONS),--solutions)
 
 test: check book
 	@$(BIN)/python -m pytest tests notebooks --nbval-lax --nbval-current-env \

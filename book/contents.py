@@ -5,11 +5,25 @@ import yaml
 from notebook_files import ROOT
 
 
+def title() -> str:
+    """Give the title of the book, as in ``中文 | English``."""
+    config = yaml.safe_load((ROOT / "_config.yml").read_text(encoding="utf-8"))
+    return config["title"]
+
+
+def parts() -> list[tuple[str, list[str]]]:
+    """Give the caption of each part, and its pages; the home page has none."""
+    toc = yaml.safe_load((ROOT / "_toc.yml").read_text(encoding="utf-8"))
+    listed = [
+        (part["caption"], [page["file"] for page in part["chapters"]])
+        for part in toc["parts"]
+    ]
+    return [("", [toc["root"]]), *listed]
+
+
 def pages() -> list[str]:
     """Give the names of all pages, as in ``notebooks/multitask/mmoe``."""
-    toc = yaml.safe_load((ROOT / "_toc.yml").read_text(encoding="utf-8"))
-    listed = [page["file"] for part in toc["parts"] for page in part["chapters"]]
-    return [toc["root"], *listed]
+    return [name for _, names in parts() for name in names]
 
 
 def chapters() -> list[str]:

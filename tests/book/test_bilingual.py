@@ -126,11 +126,13 @@ def test_headings_keep_their_language_and_share_their_anchors(tmp_path, edition)
 def test_a_link_to_a_heading_uses_the_shared_anchor(tmp_path):
     pages = {
         "one": "# 甲 | One\n\n```{toctree}\ntwo\n```",
-        "two": "# 乙 | Two\n\n[x](one.md#the-end)\n",
+        "two": "# 乙 | Two\n\n[x](one.md#the-end)\n[y](one.md#dins-unit)\n",
     }
-    pages["one"] += "\n\n## 结尾 | The end\n"
+    pages["one"] += "\n\n## 结尾 | The end\n\n## DIN 的单元 | DINs unit\n"
     for edition in EDITIONS:
-        assert 'href="one.html#the-end"' in build(tmp_path, edition, **pages)["two"]
+        html = build(tmp_path, edition, **pages)["two"]
+        assert 'href="one.html#the-end"' in html
+        assert 'href="one.html#dins-unit"' in html
 
 
 def test_a_link_finds_a_heading_with_latin_letters_in_both_halves(tmp_path):
