@@ -43,6 +43,7 @@ ALWAYS: dict[str, Rule] = {
 CHAPTERS: dict[str, Rule] = {
     "last-sections": structure.last_sections,
     "exercises": structure.exercises,
+    "self-checked": structure.self_checked,
     "claims": outputs.claims,
     "colab-badge": structure.colab_badge,
 }

@@ -19,7 +19,7 @@ from rules.reading import (
 )
 
 LAST_SECTIONS = ["小结 | Summary", "练习 | Exercises", "参考 | References"]
-EXERCISES = 3
+EXERCISES = 4
 
 
 def bilingual_headings(notebook: NotebookNode) -> Iterator[Problem]:
