@@ -28,7 +28,8 @@ from sentences import Problem, say
 BUILD = ROOT / "_build" / "pdf"
 # These collect what the chapters have already.
 COLLECTIONS = ("book/teaching/exercises", "book/teaching/solutions")
-# What is too wide for the paper gets smaller; what is folded opens, but for code.
+# What is too wide for the paper gets smaller; what is folded opens, but for code; long
+# code may be cut, since pushed to the next page it would leave half of this one empty.
 PREPARE = """solutions => {
   for (const fold of document.querySelectorAll("details"))
     fold.open = !fold.classList.contains("hide")
@@ -37,6 +38,10 @@ PREPARE = """solutions => {
     const share = box.clientWidth / box.scrollWidth;
     if (share < 1) box.style.fontSize = `${Math.max(share * 0.98, 0.5)}em`;
   }
+  for (const code of document.querySelectorAll(".cell_input"))
+    if (code.offsetHeight > 320)
+      for (const box of [code, ...code.querySelectorAll(".highlight")])
+        box.style.breakInside = "auto";
 }"""
 WIDTH = 658  # what is between the margins of A4, in CSS pixels
 
