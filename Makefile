@@ -13,21 +13,23 @@ endif
 	slides pdf student nbgrader colab clean
 
 help:
-	@echo "make book       build the site in _build/site (sets everything up, once)   建站"
-	@echo "make slides     one deck per chapter (NAME=multitask/mmoe EDITION=zh)       讲课幻灯片"
-	@echo "make pdf        print the book, or a page of it (NAME=multitask/mmoe)      打印成 PDF"
-	@echo "make test       every test: package, notebooks on real data, site          全部测试"
-	@echo "make test-fast  the tests of the package and of the scripts                快速测试"
-	@echo "make check      lint the code, check the notebooks' rules                  检查规范"
-	@echo "make run        execute all notebooks again, in place                      重新执行"
-	@echo "make sync       write the package's source text into the notebooks         同步源码"
-	@echo "make student    the notebooks without solutions (EDITION=zh)                 学生版"
-	@echo "make nbgrader   the exercises as assignments for nbgrader                  作业"
-	@echo "make colab      run the notebooks with the versions that Colab ships         按 Colab 环境运行"
-	@echo "make chapter    lay out a new chapter (NAME=sequence/bst)                    新的一章"
-	@echo "make address    write down where the book is published (URL=https://...)    写入地址"
-	@echo "make lab        open the notebooks in JupyterLab                           打开编辑"
-	@echo "make clean      remove what was built, keep .venv                          清理"
+	@echo "make book       build the site in _build/site (sets everything up, once)       建站"
+	@echo "make test       every test: package, notebooks on real data, site              全部测试"
+	@echo "make test-fast  the tests of the package and of the scripts                    快速测试"
+	@echo "make check      lint the code, check the notebooks' rules                      检查规范"
+	@echo "make run        execute all notebooks again, in place                          重新执行"
+	@echo "make lab        open the notebooks in JupyterLab                               打开编辑"
+	@echo
+	@echo "make slides     a deck of slides per chapter (NAME=multitask/mmoe EDITION=zh)  幻灯片"
+	@echo "make pdf        print the book, or a page of it (NAME=multitask/mmoe)          打印成 PDF"
+	@echo "make student    the notebooks without their solutions (EDITION=zh)             学生版"
+	@echo "make nbgrader   the exercises as assignments for nbgrader                      批改用的作业"
+	@echo
+	@echo "make chapter    lay out a new chapter (NAME=sequence/bst)                      新的一章"
+	@echo "make sync       write the package's source text into the notebooks             同步源码"
+	@echo "make colab      run the notebooks with the versions that Colab ships           按 Colab 的版本运行"
+	@echo "make address    write down where the book is published (URL=https://...)       写入地址"
+	@echo "make clean      remove what was built, keep .venv                              清理"
 	@echo
 	@echo "A certain Python: make PYTHON=python3.12 book"
 
@@ -71,7 +73,7 @@ student nbgrader: environment
 	@$(BIN)/python book/student.py $@ $(if $(EDITION),--edition $(EDITION))
 
 colab: environment
-	@$(BIN)/python tests/colab/run.py
+	@$(BIN)/python tests/colab/run.py $(NAMES)
 
 address: environment
 	@$(BIN)/python book/address.py "$(URL)"
