@@ -1,22 +1,50 @@
-"""Let several training functions take turns in one process, and tabulate the medians.
+"""Let several libraries train the same model in turns, and tabulate the medians.
 
 Absolute figures drift with the machine and with what else runs on it; ratios between
-contestants that take turns are far steadier.
+contestants that take turns are far steadier. What the scripts share is here: the
+options, the choice of the learning rates, the rounds, the table.
 """
 
+import argparse
 import time
+import warnings
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import pandas as pd
+import torch
+from results import save
+from steps import profile
+from torch import Tensor, nn
+
+from recsys_tutorial.data.tensors import minibatches, take
+from recsys_tutorial.train import fit
+
+RATES = (0.001, 0.01)  # of Adam; each contestant gets the better one
+BOOK = "this book"
 
 
-class Run(NamedTuple):
-    """What one training run took and gave."""
+class Trained(NamedTuple):
+    """What a contestant returns."""
 
-    rows: int  # training rows seen, all epochs together
-    seconds: float  # training alone: no data preparation, no evaluation
-    scores: dict[str, float]
+    model: nn.Module
+    seconds: float  # training alone: no preparation of the data, no evaluation
+    predict: Callable[[dict[str, Tensor]], Tensor]
+
+
+class Contest(NamedTuple):
+    """One model, and all who train it."""
+
+    data: str  # where the rows are from, in words
+    parts: tuple[dict[str, Tensor], ...]  # training, validation and test rows
+    score: Callable[[dict[str, Tensor], Tensor], dict[str, float]]
+    book: dict[str, Callable[[], nn.Module]]  # ours, by name; the first is the measure
+    # Theirs: rows, epochs, learning rate and seed -> what came of it.
+    peers: dict[str, Callable[[dict[str, Tensor], int, float, int], Trained]]
+    batch: int
+    epochs: int
+    # Our model and a batch -> what is scored, where it is not the logits.
+    output: Callable[[nn.Module, dict[str, Tensor]], Tensor] = nn.Module.__call__
 
 
 class Clock:
@@ -30,21 +58,135 @@ class Clock:
         self.seconds = time.perf_counter() - self.start
 
 
-def race(contestants: dict[str, Callable[[int], Run]], rounds: int) -> pd.DataFrame:
-    """Call each contestant once per round with the round's number as its seed.
+def ours(build, batch, output):
+    """A contestant of the book: `fit`, as in every chapter."""
+
+    def train(rows, epochs, lr, seed):
+        model = build()
+        with Clock() as clock:
+            fit(model, rows, epochs=epochs, batch_size=batch, lr=lr, seed=seed,
+                progress=False)  # fmt: skip
+
+        def predict(data):
+            return torch.cat([output(model, part) for part in minibatches(data, 1024)])
+
+        return Trained(model, clock.seconds, predict)
+
+    return train
+
+
+def race(contest: Contest, rounds: int, epochs: int) -> pd.DataFrame:
+    """Choose the rates on the validation rows, then race on the test rows.
+
+    What runs for the first time takes longer; the runs that choose are the warm-up.
 
     Returns
     -------
     DataFrame
-        One row per contestant: the median of ``rows/s``, its ratio to the first
-        contestant's, and the median of each score.
+        One row per contestant, round and ``metric``, with its ``value``, and beside it
+        the contestant's ``lr`` and number of ``parameters``.
     """
+    train, validation, test = contest.parts
+    shared = contest.batch, contest.output
+    runs = {name: ours(build, *shared) for name, build in contest.book.items()}
+    runs |= contest.peers
+
+    def run(name, rate, seed, rows):
+        torch.manual_seed(seed)
+        done = runs[name](train, epochs, rate, seed)
+        with torch.no_grad():
+            scores = contest.score(rows, done.predict(rows))
+        speed = epochs * len(next(iter(train.values()))) / done.seconds
+        size = sum(p.numel() for p in done.model.parameters())
+        print(f"{name}, lr {rate:g}: {speed:,.0f} rows/s, {scores}", flush=True)
+        return {"rows/s": speed} | scores, size
+
+    best = {}
+    for name in runs:
+        tried = [(run(name, rate, 0, validation)[0], rate) for rate in RATES]
+        best[name] = max((sum(s.values()) - s["rows/s"], rate) for s, rate in tried)[1]
     found = []
     for seed in range(rounds):
-        for name, run in contestants.items():
-            rows, seconds, scores = run(seed)
-            found.append({"": name, "rows/s": rows / seconds, **scores})
-            print(f"round {seed + 1}/{rounds}: {name} {rows / seconds:,.0f} rows/s")
-    table = pd.DataFrame(found).groupby("", sort=False).median()
-    table.insert(1, "ratio", table["rows/s"].iloc[0] / table["rows/s"])
-    return table.round({"rows/s": 0, "ratio": 2} | dict.fromkeys(table.columns[2:], 4))
+        print(f"round {seed + 1}/{rounds}")
+        for name in runs:
+            metrics, size = run(name, best[name], seed, test)
+            for metric, value in metrics.items():
+                found.append((name, seed, metric, value, best[name], size))
+    columns = ["contestant", "round", "metric", "value", "lr", "parameters"]
+    return pd.DataFrame(found, columns=columns)
+
+
+def summary(found: pd.DataFrame) -> pd.DataFrame:
+    """Medians over the rounds; ``ratio`` is the time of the first contestant's rows.
+
+    A ratio of 2 says that the book trains twice as fast. It is the median of the
+    ratios of each round, whose runs stand side by side.
+    """
+    wide = found.pivot(index="round", columns=["contestant", "metric"], values="value")
+    names, metrics = found["contestant"].unique(), found["metric"].unique()
+    speed = wide.xs("rows/s", axis=1, level="metric")
+    rows = {}
+    for name in names:
+        one = found[found["contestant"] == name].iloc[0]
+        rows[name] = {
+            "rows/s": round(speed[name].median()),
+            "ratio": round((speed[names[0]] / speed[name]).median(), 2),
+            **{m: round(wide[name, m].median(), 4) for m in metrics if m != "rows/s"},
+            "lr": one["lr"],
+            "parameters": one["parameters"],
+        }
+    return pd.DataFrame.from_dict(rows, orient="index")
+
+
+def main(doc: str, contests: dict[str, Callable[[], Contest]]) -> None:
+    """Run a script: parse the options, race or profile, print, and save if asked to.
+
+    Parameters
+    ----------
+    doc : str
+        The script's docstring.
+    contests : dict
+        Model -> function that prepares the data and returns the `Contest`.
+    """
+    options = parse(doc, list(contests))
+    warnings.filterwarnings("ignore")  # of the libraries
+    torch.set_num_threads(options.threads)
+    for model in options.model:
+        contest = contests[model]()
+        if options.rows:
+            parts = (take(part, slice(options.rows)) for part in contest.parts)
+            contest = contest._replace(parts=tuple(parts))
+        print(f"\n{model}: {contest.data}, batches of {contest.batch}")
+        if options.profile:
+            for name, build in contest.book.items():
+                print(f"\n{model}, {name}")
+                torch.manual_seed(0)
+                print(profile(build(), contest.parts[0], contest.batch).to_string())
+            continue
+        epochs = options.epochs or contest.epochs
+        found = race(contest, options.rounds, epochs)
+        print(f"\n{model}: {contest.data}, {epochs} epochs, medians\n")
+        print(summary(found).to_string())
+        if options.save:
+            setting: dict[str, Any] = {
+                "data": contest.data,
+                "rows": len(next(iter(contest.parts[0].values()))),
+                "epochs": epochs,
+                "batch": contest.batch,
+                "threads": options.threads,
+            }
+            save(options.save, model, found, setting)
+
+
+def parse(doc, models):
+    parser = argparse.ArgumentParser(description=doc.splitlines()[0])
+    add = parser.add_argument
+    add("--model", nargs="+", choices=models, default=models, metavar="MODEL",
+        help=f"of {', '.join(models)}; all by default")  # fmt: skip
+    add("--rounds", type=int, default=5)
+    add("--epochs", type=int, help="instead of the model's own number")
+    add("--threads", type=int, default=2)
+    add("--rows", type=int, help="no more than so many, to try the script")
+    add("--save", help="add the measured values to this CSV file")
+    add("--profile", action="store_true", help="where the book's own time goes")
+    return parser.parse_args()
