@@ -11,7 +11,6 @@ MASKED = re.compile(r"`[^`]*`|\$[^$]*\$|\]\([^)]*\)")
 ABBREVIATION = re.compile(r"\b(?:al|e\.g|i\.e|vs|cf|Eqs?|Figs?|Secs?|Tab|No|approx)\.$")
 SHORT = 15  # in widths of a Chinese character
 NO_ROOM = re.compile(r"\\(left|right|[Bb]ig+[lr]?|math\w+|text|operatorname)\b")
-NO_ROOM = re.compile(r"\\(left|right|[Bb]ig+[lr]?|math\w+|text|operatorname)\b")
 SCRIPT = re.compile(r"[_^]\{([^{}]*)\}")
 # What stands above and below a sign takes no room beside it.
 LIMITS = re.compile(r"(\\(?:sum|prod)|\})(?:_\{\\text\{[^{}]*\}\}|[_^]\{[^{}]*\}){1,2}")

@@ -1,22 +1,12 @@
 """The decks, in a real browser: what a class sees, and what its teacher reads."""
 
 import re
-import shutil
 
 import notebook_files
 import pytest
 import slides
 from bilingual import pick
 from rules.reading import CODE, MATH, headings, language, parse, tags
-
-CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser"))), None)
-if CHROMIUM is None:
-    pytest.skip(
-        "there is no chromium: these tests look at the decks in one",
-        allow_module_level=True,
-    )
-
-from playwright.sync_api import sync_playwright  # noqa: E402
 
 DECKS = {"zh": "multitask/mmoe", "en": "sequence/din"}
 CJK = re.compile("[\u4e00-\u9fff]")
@@ -54,36 +44,31 @@ def build(tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def pages(build):
+def pages(build, chromium):
     """Open both from the disk; complain of console errors and of foreign requests."""
     problems = []
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(
-            executable_path=CHROMIUM, args=["--no-sandbox"]
+    found = {}
+    for edition, name in DECKS.items():
+        page = chromium.new_page(viewport={"width": 1280, "height": 720})
+        page.on("console", lambda m: problems.append(m.text) if m.type != "log" else 0)
+        page.on("pageerror", lambda error: problems.append(str(error)))
+        page.on("requestfailed", lambda r: problems.append(f"missing: {r.url}"))
+        page.on(
+            "request",
+            lambda r: (
+                None
+                if r.url.startswith((build.as_uri(), "data:"))
+                else problems.append(f"foreign: {r.url}")
+            ),
         )
-        found = {}
-        for edition, name in DECKS.items():
-            page = browser.new_page(viewport={"width": 1280, "height": 720})
-            page.on(
-                "console", lambda m: problems.append(m.text) if m.type != "log" else 0
-            )
-            page.on("pageerror", lambda error: problems.append(str(error)))
-            page.on("requestfailed", lambda r: problems.append(f"missing: {r.url}"))
-            page.on(
-                "request",
-                lambda r: (
-                    None
-                    if r.url.startswith((build.as_uri(), "data:"))
-                    else problems.append(f"foreign: {r.url}")
-                ),
-            )
-            path = build / edition / f"{name.rpartition('/')[2]}.html"
-            page.goto(path.as_uri())
-            page.wait_for_function("Reveal.isReady()")
-            page.evaluate("document.fonts.load('16px \"Book Math\"')")
-            found[edition] = page
-        yield found
-        browser.close()
+        path = build / edition / f"{name.rpartition('/')[2]}.html"
+        page.goto(path.as_uri())
+        page.wait_for_function("Reveal.isReady()")
+        page.evaluate("document.fonts.load('16px \"Book Math\"')")
+        found[edition] = page
+    yield found
+    for page in found.values():
+        page.close()
     assert problems == []
 
 
