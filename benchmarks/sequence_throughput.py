@@ -39,7 +39,7 @@ from recsys_tutorial.models.din import DIN, Dice, ItemEmbedding, PReLU
 
 USERS, FILMS = 944, 1683  # padding included
 FIELDS = {"item": FILMS, "genre": 1 + len(GENRES)}  # of DIN
-LENGTH, UNITS, BATCH, EPOCHS = 50, (80, 40), 1024, 2
+LENGTH, UNITS, BATCH = 50, (80, 40), 1024
 DIM, ATTENTION = 16, 36  # of DIN
 STATE = 32  # of DIEN
 
@@ -65,12 +65,12 @@ def arrays():
     return tuple(take(data, part == p) for p in range(3)), genre
 
 
-def contest(parts, book, trainer, build, inputs):
+def contest(parts, book, trainer, build, inputs, epochs):
     peers = {
         "torch-rechub": rechub(trainer, inputs, BATCH, predicted),
         "DeepCTR-Torch": deepctr(build, inputs, BATCH),
     }
-    return Contest("MovieLens-100K", parts, score, book, peers, BATCH, EPOCHS)
+    return Contest("MovieLens-100K", parts, score, book, peers, BATCH, epochs)
 
 
 def predicted(model, rows):
@@ -142,7 +142,7 @@ def din():
         )
 
     ours = {BOOK: partial(book, PReLU), f"{BOOK}, Dice": partial(book, Dice)}
-    return contest(parts, ours, trainer, build, inputs)
+    return contest(parts, ours, trainer, build, inputs, epochs=2)
 
 
 def past(name, key, ids, dim):
@@ -207,7 +207,7 @@ def dien():
             **NO_PENALTY,
         )
 
-    return contest(parts, {BOOK: book}, trainer, build, inputs)
+    return contest(parts, {BOOK: book}, trainer, build, inputs, epochs=1)
 
 
 if __name__ == "__main__":

@@ -1,0 +1,175 @@
+"""The races without a clock and without the libraries: what is chosen, and kept."""
+
+import importlib
+import re
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+from torch import nn
+
+FOLDER = Path(__file__).parents[2] / "benchmarks"
+
+
+@pytest.fixture
+def script(monkeypatch):
+    """Import a file of ``benchmarks/`` as it would import its neighbours."""
+    monkeypatch.syspath_prepend(FOLDER)
+    return importlib.import_module
+
+
+@pytest.fixture(autouse=True)
+def one_thread():
+    """Steps this small only wait for a second thread."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
+
+
+def toy_contest(race, seconds, calls):
+    """Two contestants that take the seconds told, and score what their rate is worth.
+
+    On validation the book is best at 0.01 and the other one at 0.001; on test both
+    are better at the other rate.
+    """
+    worth = {"validation": {0.01: 0.8, 0.001: 0.6}, "test": {0.01: 0.5, 0.001: 0.9}}
+
+    def contestant(name, sign):
+        def train(rows, epochs, lr, seed):
+            calls.append((name, lr, seed))
+            took = seconds[name][seed] if len(calls) > 4 else 1.0
+
+            def predict(data):
+                value = worth[data["part"]][lr]
+                return value if sign > 0 else 1 - value
+
+            return race.Trained(nn.Linear(2, 1), took, predict)
+
+        return train
+
+    rows = {"features": torch.zeros(100, 2)}
+    parts = rows, {"part": "validation"}, {"part": "test"}
+    peers = {race.BOOK: contestant(race.BOOK, 1), "other": contestant("other", -1)}
+    return race.Contest(
+        "toy", parts, lambda rows, score: {"AUC": score}, {}, peers, 10, 1
+    )
+
+
+def test_rates_are_chosen_on_validation_rows_and_rounds_take_turns(script):
+    race, calls = script("race"), []
+    seconds = {race.BOOK: [1.0, 2.0, 1.0], "other": [2.0, 8.0, 3.0]}
+    found = race.race(toy_contest(race, seconds, calls), rounds=3, epochs=1)
+    assert calls[4:] == [
+        (race.BOOK, 0.01, 0),
+        ("other", 0.001, 0),
+        ("other", 0.001, 1),  # each round, another one starts
+        (race.BOOK, 0.01, 1),
+        (race.BOOK, 0.01, 2),
+        ("other", 0.001, 2),
+    ]
+    table = race.summary(found)
+    assert list(table.index) == [race.BOOK, "other"]
+    assert table["rows/s"].tolist() == [100, 33]  # of 100, 50, 100 and 50, 12.5, 33.3
+    assert table["ratio"].tolist() == [1, 3]  # of 2, 4 and 3
+    assert table["AUC"].tolist() == pytest.approx([0.5, 0.1])  # those of the test rows
+    assert table["parameters"].tolist() == [3, 3]
+
+
+def test_saving_a_model_again_replaces_its_lines_alone(script, tmp_path):
+    results, path = script("results"), tmp_path / "new" / "throughput.csv"
+    setting = {"data": "toy", "rows": 9, "epochs": 1, "batch": 3, "threads": 1}
+
+    def save(model, value):
+        row = {"contestant": "this book", "round": 0, "metric": "AUC", "value": value}
+        found = pd.DataFrame([row | {"lr": 0.01, "parameters": 7}])
+        results.save(path, model, found, setting)
+
+    save("ple", 0.5), save("din", 0.6), save("ple", 0.7)
+    table = pd.read_csv(path)
+    assert table["model"].tolist() == ["din", "ple"]
+    assert table["value"].tolist() == [0.6, 0.7]
+    assert not table.isna().any(axis=None)
+    assert set(table.columns) == set(re.findall(r"``(\w+)``", results.__doc__))
+
+
+def test_a_profile_holds_every_operator_and_its_shares_sum_to_one(script):
+    class Model(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.layer = nn.Linear(3, 1)
+
+        def loss(self, batch):
+            return self.layer(batch["x"]).square().mean()
+
+    table = script("steps").profile(Model(), {"x": torch.randn(20, 3)}, batch=5, most=4)
+    assert table.index[-1] == "all others"
+    assert len(table) == 5
+    assert table["share"].sum() == pytest.approx(1, abs=0.01)
+
+
+def events(users=8, each=20):
+    """Films in sittings of ten, an hour apart; nobody has all of them."""
+    draw = np.random.default_rng(0)
+    minute = 60 * np.arange(1, each + 1) + 3600 * (np.arange(each) // 10)
+    films = [1 + draw.permutation(60)[:each] for _ in range(users)]
+    return pd.DataFrame(
+        {
+            "user": np.repeat(np.arange(1, users + 1), each),
+            "film": np.concatenate(films),
+            "timestamp": np.tile(minute, users),
+        }
+    )
+
+
+def toy_data(module, monkeypatch):
+    """Give a script a few hundred rows for its data."""
+    if hasattr(module, "load_movielens"):
+        films = pd.DataFrame({"genres": [("Action",), ("Drama", "War")] * 841})
+        monkeypatch.setattr(
+            module, "load_movielens", lambda: Toy(events(), None, films)
+        )
+        return
+    labels = torch.tensor([[0.0, 1.0], [1.0, 0.0], [1.0, 1.0]]).repeat(100, 1)
+    rows = {"features": torch.arange(900).view(300, 3) % 3 + 1, "labels": labels}
+    sizes = dict.fromkeys("abc", 4)
+    world = module.World("toy", (rows, rows, rows), sizes, ("one", "two"))
+    monkeypatch.setattr(module, "census", lambda: world)
+    for name, size in {"ROWS": 3000, "USERS": 50, "ITEMS": 30}.items():
+        monkeypatch.setattr(module, name, size)
+
+
+class Toy(NamedTuple):
+    """In the place of `MovieLens`."""
+
+    ratings: pd.DataFrame
+    users: None
+    films: pd.DataFrame
+
+
+MODELS = [
+    ("multitask_throughput", "mmoe"),
+    ("multitask_throughput", "ple"),
+    ("multitask_throughput", "esmm"),
+    ("multitask_throughput", "aitm"),
+    ("sequence_throughput", "din"),
+    ("sequence_throughput", "dien"),
+    ("next_item_throughput", "stamp"),
+    ("next_item_throughput", "sasrec"),
+]
+
+
+@pytest.mark.parametrize(("name", "model"), MODELS)
+def test_the_books_models_still_run_the_race(script, monkeypatch, name, model):
+    race, module = script("race"), script(name)
+    toy_data(module, monkeypatch)
+    contest = getattr(module, model)()
+    assert "torch-rechub" in contest.peers
+    alone = contest._replace(peers={})
+    table = race.summary(race.race(alone, rounds=1, epochs=1))
+    scores = table.drop(columns=["rows/s", "ratio", "lr", "parameters"])
+    assert ((scores >= 0) & (scores <= 1)).all(axis=None)
+    assert list(table.index) == list(contest.book)
