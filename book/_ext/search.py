@@ -8,6 +8,7 @@ indexed too. Words in Latin letters are stemmed as Sphinx does it for English.
 
 import re
 
+import snowballstemmer
 from docutils import nodes
 from sphinx.search.zh import SearchChinese
 
@@ -36,6 +37,9 @@ function splitQuery(query) {
 
     def init(self, options: dict[str, str]) -> None:
         super().init({})  # no dictionary of words
+        # What the browser stems by. Sphinx's own choice, a later version of it, makes
+        # "clear" of "clearly" where the browser makes "clearli", and nothing is found.
+        self.stemmer = snowballstemmer.stemmer("porter")
 
     def split(self, input: str) -> list[str]:
         """Split a text into what is indexed."""
