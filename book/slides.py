@@ -22,6 +22,7 @@ from pathlib import Path
 import language
 import mathml
 import notebook_files
+from bilingual import LANGUAGES
 from nbconvert import SlidesExporter
 from nbformat import NotebookNode, v4
 from notebook_files import NOTEBOOKS, ROOT
@@ -29,7 +30,6 @@ from rules.reading import tags
 from slide_pieces import ROOM, Piece, code, code_size, markdown, prose
 
 BUILD = ROOT / "_build" / "slides"
-LANGUAGES = {"zh": "zh-CN", "en": "en"}
 LEFT_OUT = {"bootstrap", "colab-badge", "hide-cell", "remove-cell", "solution", "check"}
 REVEAL = ("LICENSE", "dist/reset.css", "dist/reveal.css", "dist/reveal.js")
 REVEAL += ("plugin/notes/notes.js",)
