@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 
 import pandas as pd
 import torch
-from results import save
+from store import save
 from steps import profile
 from torch import Tensor, nn
 

@@ -30,6 +30,13 @@ def one_thread():
     torch.set_num_threads(before)
 
 
+def test_no_script_has_the_name_of_one_of_the_books():
+    # Both folders are on the path while the tests run: the first of a name would win.
+    book = FOLDER.parent / "book"
+    names = {path.stem for path in FOLDER.glob("*.py")}
+    assert names.isdisjoint(path.stem for path in book.rglob("*.py"))
+
+
 def toy_contest(race, seconds, calls):
     """Two contestants that take the seconds told, and score what their rate is worth.
 
@@ -80,20 +87,20 @@ def test_rates_are_chosen_on_validation_rows_and_rounds_take_turns(script):
 
 
 def test_saving_a_model_again_replaces_its_lines_alone(script, tmp_path):
-    results, path = script("results"), tmp_path / "new" / "throughput.csv"
+    store, path = script("store"), tmp_path / "new" / "throughput.csv"
     setting = {"data": "toy", "rows": 9, "epochs": 1, "batch": 3, "threads": 1}
 
     def save(model, value):
         row = {"contestant": "this book", "round": 0, "metric": "AUC", "value": value}
         found = pd.DataFrame([row | {"lr": 0.01, "parameters": 7}])
-        results.save(path, model, found, setting)
+        store.save(path, model, found, setting)
 
     save("ple", 0.5), save("din", 0.6), save("ple", 0.7)
     table = pd.read_csv(path)
     assert table["model"].tolist() == ["din", "ple"]
     assert table["value"].tolist() == [0.6, 0.7]
     assert not table.isna().any(axis=None)
-    assert set(table.columns) == set(re.findall(r"``(\w+)``", results.__doc__))
+    assert set(table.columns) == set(re.findall(r"``(\w+)``", store.__doc__))
 
 
 def test_a_profile_holds_every_operator_and_its_shares_sum_to_one(script):
