@@ -9,13 +9,14 @@ BIN := .venv/bin
 endif
 
 .DEFAULT_GOAL := help
-.PHONY: help environment book test test-fast check run sync chapter address newest lab \
+.PHONY: help environment book test test-fast mutants check run sync chapter address newest lab \
 	slides pdf student nbgrader colab clean
 
 help:
 	@echo "make book       build the site in _build/site (sets everything up, once)       建站"
 	@echo "make test       every test: package, notebooks on real data, site              全部测试"
 	@echo "make test-fast  the tests of the package and of the scripts                    快速测试"
+	@echo "make mutants    break the package on purpose, see that a test falls            检验测试"
 	@echo "make check      lint the code, check the notebooks' rules                      检查规范"
 	@echo "make run        execute all notebooks again, in place                          重新执行"
 	@echo "make lab        open the notebooks in JupyterLab                               打开编辑"
@@ -53,6 +54,9 @@ test: check book
 test-fast: environment
 	@$(BIN)/python -m pytest tests -n $(JOBS) --dist loadscope \
 		--ignore tests/book/test_site.py --ignore tests/book/browser
+
+mutants: environment
+	@$(BIN)/python tests/mutants/run.py --jobs $(JOBS) $(NAMES)
 
 check: environment
 	@$(BIN)/ruff check --quiet .
