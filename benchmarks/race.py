@@ -13,8 +13,8 @@ from typing import Any, NamedTuple
 
 import pandas as pd
 import torch
-from store import save
 from steps import profile
+from store import save
 from torch import Tensor, nn
 
 from recsys_tutorial.data.tensors import minibatches, take
