@@ -131,7 +131,8 @@ class Tower(nn.Module):
             if len(table) != rows:
                 raise ValueError(f"{name} has {len(table)} rows, but latent {rows}")
             self.register_buffer(name, table, persistent=False)
-        self.shares = [1 - drop - transform, drop, transform]  # KEPT, DROPPED, MEAN
+        kept = max(0.0, 1 - drop - transform)  # of 0.9 and 0.1, -3e-17 would be left
+        self.shares = [kept, drop, transform]  # KEPT, DROPPED, MEAN
         width, layers = rank + inputs.content.shape[1], []
         for n in units:
             layers += [nn.Linear(width, positive("units", n)), nn.BatchNorm1d(n)]

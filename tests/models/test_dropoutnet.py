@@ -81,6 +81,12 @@ def test_the_shares_are_those_asked_for():
     assert share.tolist() == pytest.approx([0.5, 0.3, 0.2], abs=0.01)
 
 
+@pytest.mark.parametrize(("drop", "transform"), [(0.9, 0.1), (0.8, 0.2), (0.0, 1.0)])
+def test_shares_that_sum_to_one_keep_nothing(drop, transform):
+    t = tower(drop=drop, transform=transform)
+    assert KEPT not in t.draw(1_000)
+
+
 def test_content_is_never_dropped():
     net = model(users={"drop": 1.0}, items={"drop": 1.0}).train()
     seen = []
@@ -95,11 +101,16 @@ def test_content_is_never_dropped():
         assert not x[:, :R].any()
 
 
-def test_users_and_items_are_drawn_independently():
-    net, n = model(users={"drop": 0.5}, items={"drop": 0.5}), 20_000
+def test_users_and_items_are_dropped_independently():
+    net, data = model(users={"drop": 0.5}, items={"drop": 0.5}).train(), batch(5_000)
+    seen = []
+    for side in (net.users, net.items):
+        side.net.register_forward_pre_hook(lambda _, x: seen.append(x[0]))
     torch.manual_seed(0)
-    both = torch.stack([net.users.draw(n), net.items.draw(n)]).float()
-    assert abs(float(torch.corrcoef(both)[0, 1])) < 0.03
+    net.loss(data)
+    dropped = torch.stack([(x[:, :R] == 0).all(1) for x in seen]).float()
+    assert dropped.mean(1).tolist() == pytest.approx([0.5, 0.5], abs=0.05)
+    assert abs(float(torch.corrcoef(dropped)[0, 1])) < 0.05
 
 
 def test_nothing_is_dropped_outside_of_training():
