@@ -88,6 +88,18 @@ def test_evaluate_sees_evaluation_mode_without_gradients():
     assert torch.is_grad_enabled()
 
 
+def test_every_epoch_trains_in_training_mode():
+    seen = []
+
+    class Watched(Line):
+        def loss(self, batch):
+            seen.append(self.training)
+            return super().loss(batch)
+
+    fit(Watched(), line_data(), epochs=3, batch_size=40, progress=False)
+    assert seen == [True] * 3
+
+
 def test_a_progress_bar_is_shown_unless_refused(capsys):
     trained(progress=True)
     assert "/5 [" in capsys.readouterr().err
@@ -171,6 +183,13 @@ def test_summary_and_paired_differences():
     difference = runs.paired("base").loc[("new", "auc")]
     assert difference[["mean", "low", "high"]].tolist() == pytest.approx([0.5] * 3)
     assert difference["n"] == 3
+
+
+def test_pairs_are_made_by_seed_in_whatever_order_the_runs_stand():
+    rows = [("base", s, "auc", 10.0 * s) for s in (0, 1, 2)]
+    rows += [("new", s, "auc", 10.0 * s + 1) for s in (2, 0, 1)]
+    runs = Runs(pd.DataFrame(rows, columns=["model", "seed", "metric", "value"]))
+    assert runs.difference("new", "base", "auc")[:3] == pytest.approx((1, 1, 1))
 
 
 @pytest.mark.parametrize("seeds", [[], [1], [2, 2]])

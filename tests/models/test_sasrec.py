@@ -146,6 +146,18 @@ def test_the_loss_is_the_weighted_sum():
     close(total, plain + 0.5 * contrastive_loss(flat, flat))
 
 
+def test_a_view_is_compared_with_the_other_one_whatever_the_draw():
+    model, data = build(weight=1.0), batch()
+    data["views"] = data["views"][:, :2]
+    first, second = data["views"].unbind(1)
+    states = [model.explain({"history": v}).states.flatten(1) for v in (first, second)]
+    for seed in range(3):
+        torch.manual_seed(seed)
+        total = model.loss(data)
+        torch.manual_seed(seed)
+        close(total - model.next_item_loss(data), contrastive_loss(*states))
+
+
 def test_without_a_weight_no_views_are_needed():
     data = batch()
     del data["views"]

@@ -187,6 +187,19 @@ def test_the_time_of_a_step_reaches_its_weight():
     assert not torch.allclose(model(data), model(later))
 
 
+def test_the_times_of_steps_that_were_not_found_change_nothing():
+    model, data = build("soft", gaps=GAPS), batch()
+    found = torch.zeros(10, L).scatter(1, model.explain(data).found, 1.0) > 0
+    other = data["gap"] % GAPS + 1
+    gap = torch.where(found, data["gap"], other) * (data["long"] > 0)
+    close(model(data | {"gap": gap}), model(data))
+
+
+def test_the_scale_multiplies_the_recent_interest():
+    plain, scaled = (build("recent", scale=s).explain(batch()) for s in (1.0, 0.25))
+    close(scaled.recent, plain.recent / 4)
+
+
 # --- learning
 
 
@@ -207,6 +220,21 @@ def test_the_soft_search_learns_from_its_own_loss_alone():
     assert model.search.step.weight.grad is None  # choosing lets no gradient through
     model.search.loss(inside, data["label"]).backward()
     assert model.search.step.weight.grad.abs().sum() > 0
+
+
+def test_the_soft_search_learns_from_the_whole_history_by_equation_2():
+    model, data = build("soft"), batch()
+    model.search.scale = 0.5
+    with torch.no_grad():
+        model.items.ids.mul_(10)
+    inside, total = model.explain(data), 0
+    for row in range(10):
+        steps = [j for j in range(L) if data["long"][row, j] > 0]
+        U = sum(inside.scores[row, j] * inside.long[row, j] for j in steps)
+        x = torch.cat([0.5 * U, inside.candidate[row]])
+        logit, label = model.search.head(x[None])[0, 0], data["label"][row]
+        total += F.binary_cross_entropy_with_logits(logit, label)
+    close(model.search.loss(inside, data["label"]), total / 10)
 
 
 def test_the_loss_of_the_soft_search_is_the_sum_of_both():
