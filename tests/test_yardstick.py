@@ -71,6 +71,21 @@ def test_the_plot_has_a_curve_per_model_and_says_its_unit(column):
     assert "16,384" in text
 
 
+def test_times_and_bytes_stand_on_logarithmic_axes():
+    for column, scale in (("milliseconds", "log"), ("bytes", "log"), ("auc", "linear")):
+        _, axes = plots.canvas()
+        plot_yardstick(axes, load_yardstick(), column)
+        assert axes.get_yscale() == scale
+        assert axes.get_xscale() == "log"
+
+
+def test_what_was_not_measured_is_not_drawn():
+    table = times([1, math.nan, 3], [math.nan] * 3)
+    _, axes = plots.canvas()
+    plot_yardstick(axes, table)
+    assert [(x.get_label(), len(x.get_xdata())) for x in axes.lines] == [("A", 2)]
+
+
 def test_an_unknown_column():
     _, axes = plots.canvas()
     with pytest.raises(ValueError, match="column is 'speed'; expected one of"):

@@ -21,7 +21,7 @@ from tempfile import TemporaryDirectory
 HERE = Path(__file__).resolve().parent
 ROOT = HERE.parents[1]
 PACKAGE = "recsys_tutorial"
-SECONDS = 900  # longer, and the tests count as hanging
+SECONDS = 300  # longer, and the tests count as hanging
 PYTEST = f"""
 import sys, pytest, {PACKAGE} as package
 assert package.__file__.startswith(sys.argv[1]), package.__file__
