@@ -50,6 +50,9 @@ def test_a_larger_alpha_gives_the_best_cluster_more():
 def test_the_largest_remainders_get_the_places_that_are_left():
     wanted = torch.tensor([[0.46, 0.34, 0.20]])  # of 10: 4.6, 3.4, 2.0
     assert quotas(wanted, 10, 1, PLENTY[:3]).tolist() == [[5, 3, 2]]
+    # of five places 2.4, 1.8 and 0.8: the last one's part is larger than the first's
+    wanted, room = torch.tensor([[0.48, 0.36, 0.16]]), torch.tensor([9, 9, 9])
+    assert quotas(wanted, 5, 1, room).tolist() == [[2, 2, 1]]
 
 
 def test_what_a_small_cluster_cannot_hold_is_handed_on():
