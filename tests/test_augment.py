@@ -380,3 +380,10 @@ def test_plain_operators_take_no_mode():
     for operator in (crop, mask, reorder):
         with pytest.raises(TypeError):
             operator(ITEMS, TIMES, 0.5, rng(), mode="minimum")
+
+
+def test_a_random_piece_may_start_anywhere():
+    items = times = np.arange(1, 6)
+    seeds = map(np.random.default_rng, range(100))
+    starts = {int(crop(items, times, 0.4, rng)[0][0]) for rng in seeds}
+    assert starts == {1, 2, 3, 4}  # two of five, the latest piece included
