@@ -129,6 +129,7 @@ def sasrec():
         peers,
         128,
         40,
+        rates=(0.001, 0.01),  # two: a run takes minutes
     )
 
 

@@ -9,6 +9,8 @@ import argparse
 import time
 import warnings
 from collections.abc import Callable
+from importlib.metadata import version
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import pandas as pd
@@ -17,11 +19,13 @@ from steps import profile
 from store import save
 from torch import Tensor, nn
 
+import recsys_tutorial
 from recsys_tutorial.data.tensors import minibatches, take
 from recsys_tutorial.train import fit
 
-RATES = (0.001, 0.01)  # of Adam; each contestant gets the better one
+RATES = (0.001, 0.003, 0.01)  # of Adam; each contestant gets the best one
 BOOK = "this book"
+LIBRARIES = {"torch-rechub": "torch-rechub", "DeepCTR-Torch": "deepctr-torch"}
 
 
 class Trained(NamedTuple):
@@ -43,6 +47,7 @@ class Contest(NamedTuple):
     peers: dict[str, Callable[[dict[str, Tensor], int, float, int], Trained]]
     batch: int
     epochs: int
+    rates: tuple[float, ...] = RATES
     # Our model and a batch -> what is scored, where it is not the logits.
     output: Callable[[nn.Module, dict[str, Tensor]], Tensor] = nn.Module.__call__
 
@@ -103,7 +108,7 @@ def race(contest: Contest, rounds: int, epochs: int) -> pd.DataFrame:
 
     best = {}
     for name in runs:
-        tried = {rate: run(name, rate, 0, validation)[1] for rate in RATES}
+        tried = {rate: run(name, rate, 0, validation)[1] for rate in contest.rates}
         best[name] = max(tried, key=lambda rate: sum(tried[rate].values()))
     found = []
     for seed in range(rounds):
@@ -159,10 +164,7 @@ def main(doc: str, contests: dict[str, Callable[[], Contest]]) -> None:
             contest = contest._replace(parts=tuple(parts))
         print(f"\n{model}: {contest.data}, batches of {contest.batch}")
         if options.profile:
-            for name, build in contest.book.items():
-                print(f"\n{model}, {name}")
-                torch.manual_seed(0)
-                print(profile(build(), contest.parts[0], contest.batch).to_string())
+            profiles(model, contest, options.save)
             continue
         epochs = options.epochs or contest.epochs
         found = race(contest, options.rounds, epochs)
@@ -176,7 +178,32 @@ def main(doc: str, contests: dict[str, Callable[[], Contest]]) -> None:
                 "batch": contest.batch,
                 "threads": options.threads,
             }
-            save(options.save, model, found, setting)
+            found.insert(0, "model", model)
+            found.insert(2, "version", found["contestant"].map(library_version))
+            found = found.assign(**setting)
+            save(Path(options.save) / "throughput.csv", found, "model")
+
+
+def profiles(model: str, contest: Contest, folder: str | None) -> None:
+    """Profile a training step of the book's models of one contest."""
+    for name, build in contest.book.items():
+        name = name.replace(BOOK, model)
+        torch.manual_seed(0)
+        table, step = profile(build(), contest.parts[0], contest.batch)
+        print(f"\n{name}\n{table.round(3).to_string(index=False)}")
+        print("\n".join(f"{key:14}{value}" for key, value in step._asdict().items()))
+        if folder:
+            table.insert(0, "model", name)
+            save(Path(folder) / "operators.csv", table, "model")
+            line = pd.DataFrame([{"model": name, **step._asdict()}])
+            save(Path(folder) / "steps.csv", line, "model")
+
+
+def library_version(contestant: str) -> str:
+    """The version of a library; of the book, for any other name."""
+    if contestant in LIBRARIES:
+        return version(LIBRARIES[contestant])
+    return recsys_tutorial.__version__
 
 
 def parse(doc, models):
@@ -188,6 +215,7 @@ def parse(doc, models):
     add("--epochs", type=int, help="instead of the model's own number")
     add("--threads", type=int, default=2)
     add("--rows", type=int, help="no more than so many, to try the script")
-    add("--save", help="add the measured values to this CSV file")
+    add("--save", metavar="FOLDER",
+        help="keep what was measured there: benchmarks/results")  # fmt: skip
     add("--profile", action="store_true", help="where the book's own time goes")
     return parser.parse_args()

@@ -40,6 +40,7 @@ from recsys_tutorial.models.din import DIN, Dice, ItemEmbedding, PReLU
 USERS, FILMS = 944, 1683  # padding included
 FIELDS = {"item": FILMS, "genre": 1 + len(GENRES)}  # of DIN
 LENGTH, UNITS, BATCH = 50, (80, 40), 1024
+RATES = 0.001, 0.01  # two: a run takes a minute
 DIM, ATTENTION = 16, 36  # of DIN
 STATE = 32  # of DIEN
 
@@ -70,7 +71,9 @@ def contest(parts, book, trainer, build, inputs, epochs):
         "torch-rechub": rechub(trainer, inputs, BATCH, predicted),
         "DeepCTR-Torch": deepctr(build, inputs, BATCH),
     }
-    return Contest("MovieLens-100K", parts, score, book, peers, BATCH, epochs)
+    return Contest(
+        "MovieLens-100K", parts, score, book, peers, BATCH, epochs, rates=RATES
+    )
 
 
 def predicted(model, rows):

@@ -1,48 +1,39 @@
-"""The file of what was measured: one line per model, contestant, round and metric.
+"""The stored runs, in ``results/``: how they are written, and on what machine.
 
-Columns: ``model``, ``contestant`` and the ``version`` of its library; ``round`` from 0,
-``metric`` ("rows/s", or a score on the test rows) and ``value``; the learning rate
-``lr`` and the number of ``parameters``; what all contestants share: ``data``, ``rows``
-to train on, ``epochs``, ``batch``, ``threads``; and the machine: ``processor``,
-``cores``, versions of ``torch`` and ``python``, the ``date``. A model that is measured
-again replaces its old lines: all lines of one model are of one run, side by side.
+Every table has the columns of its script, which says what they mean, and after them
+those of the run: ``processor``, ``cores``, versions of ``torch`` and ``python``, the
+``date``. What is measured again replaces its old lines; the rest of the file stays.
 """
 
 import os
 import platform
 from datetime import date
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 import pandas as pd
 import torch
 
-import recsys_tutorial
 
-LIBRARIES = {"torch-rechub": "torch-rechub", "DeepCTR-Torch": "deepctr-torch"}
+def save(path, found: pd.DataFrame, key: str) -> None:
+    """Put lines into a file, in place of those with the same `key`.
 
-
-def save(path, model: str, found: pd.DataFrame, setting: dict) -> None:
-    """Put the values of one model, as `race.race` returns them, into the file."""
+    Parameters
+    ----------
+    path : path
+        A CSV file; made, with its folder, if it is not there.
+    found : DataFrame
+        What was measured.
+    key : str
+        Column that names what was measured.
+    """
     path = Path(path)
-    found = found.assign(model=model, **setting, **machine(), date=str(date.today()))
-    found["version"] = found["contestant"].map(library_version)
-    first = ["model", "contestant", "version", "round", "metric", "value"]
-    found = found[first + [c for c in found if c not in first]]
+    found = found.assign(**machine(), date=str(date.today()))
     if path.exists():
         old = pd.read_csv(path)
-        found = pd.concat([old[old["model"] != model], found])
-        found = found.sort_values("model", kind="stable")
+        found = pd.concat([old[~old[key].isin(found[key])], found])
+        found = found.sort_values(key, kind="stable")
     path.parent.mkdir(parents=True, exist_ok=True)
-    found.round({"value": 4}).to_csv(path, index=False)
-
-
-def library_version(contestant: str) -> str:
-    """The version of a library; of the book, for any other name."""
-    try:
-        return version(LIBRARIES[contestant])
-    except (KeyError, PackageNotFoundError):
-        return recsys_tutorial.__version__
+    found.round(4).to_csv(path, index=False)
 
 
 def machine() -> dict:

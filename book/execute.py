@@ -14,6 +14,7 @@ import re
 import signal
 import sys
 import time
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from pathlib import Path
 
@@ -31,7 +32,11 @@ PROGRESS_BAR = re.compile(
 )
 
 
-def execute(path: Path, kernels: set[int]) -> str:
+def execute(
+    path: Path,
+    kernels: set[int],
+    finished: Callable[[NotebookNode, float], None] | None = None,
+) -> str:
     """Run one notebook and save it with its new outputs.
 
     Parameters
@@ -40,6 +45,8 @@ def execute(path: Path, kernels: set[int]) -> str:
         The notebook; its cells run in the folder it lies in.
     kernels : set of int
         Holds the kernel's process id while it runs, so that it can be ended.
+    finished : callable, optional
+        Called after each cell with the cell and the seconds that it took.
 
     Returns
     -------
@@ -69,14 +76,17 @@ def execute(path: Path, kernels: set[int]) -> str:
     environment = {k: v for k, v in os.environ.items() if k != "MPLBACKEND"}
     # A loop of its own, closed at the end with all that hangs on it: nbclient's
     # synchronous calls leave one open in each thread.
-    cost = asyncio.run(_run_cells(client, environment, kernels))
+    cost = asyncio.run(_run_cells(client, environment, kernels, finished))
     clean(notebook)
     notebook_files.save(notebook, path)
     return cost
 
 
 async def _run_cells(
-    client: NotebookClient, environment: dict[str, str], kernels: set[int]
+    client: NotebookClient,
+    environment: dict[str, str],
+    kernels: set[int],
+    finished: Callable[[NotebookNode, float], None] | None,
 ) -> str:
     start = time.perf_counter()
     async with client.async_setup_kernel(env=environment):
@@ -84,7 +94,10 @@ async def _run_cells(
         kernels.add(process)
         try:
             for index, cell in enumerate(client.nb.cells):
+                before = time.perf_counter()
                 await _run_cell(client, cell, index)
+                if finished:
+                    finished(cell, time.perf_counter() - before)
             return f"{time.perf_counter() - start:.1f} s{_peak_memory(process)}"
         finally:
             kernels.discard(process)

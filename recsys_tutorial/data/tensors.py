@@ -127,10 +127,12 @@ def unseen_items(
         raise ValueError("a user has all films; expected one that can be a negative")
     draw = np.random.default_rng(seed)
     drawn = np.zeros(len(who), dtype=np.int64)
-    wrong = np.ones(len(who), dtype=bool)
-    while wrong.any():
-        drawn[wrong] = draw.integers(1, n_items, wrong.sum())
-        wrong = np.isin(who * n_items + drawn, taken)
+    wrong = np.arange(len(who))
+    while len(wrong):
+        drawn[wrong] = draw.integers(1, n_items, len(wrong))
+        pairs = who[wrong] * n_items + drawn[wrong]
+        place = np.searchsorted(taken, pairs).clip(max=len(taken) - 1)
+        wrong = wrong[taken[place] == pairs]
     return drawn
 
 

@@ -53,9 +53,11 @@ class Extraction(nn.Module):
 
     def forward(self, x):
         """Map ``(B, T + 1, D)``, the shared vector last, to gates, experts, fused."""
-        own = self.own(x[:, :-1]).relu().reshape(len(x), -1, self.units)
-        experts = torch.cat([own, self.shared(x[:, -1])], 1)  # (B, E, H)
-        scores = self.gates(x[:, : self.n_gates])  # (B, T + 1, E); (B, T, E) if last
+        tasks, shared = x.split([x.shape[1] - 1, 1], 1)  # (B, T, D), (B, 1, D)
+        own = self.own(tasks).relu().reshape(len(x), -1, self.units)
+        experts = torch.cat([own, self.shared(shared.squeeze(1))], 1)  # (B, E, H)
+        gated = x if self.n_gates == x.shape[1] else tasks
+        scores = self.gates(gated)  # (B, T + 1, E); (B, T, E) if last
         gates = scores.masked_fill(self.closed, -torch.inf).softmax(-1)  # Eq. (3)
         return gates, experts, gates @ experts  # Eq. (2)
 

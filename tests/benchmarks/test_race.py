@@ -43,12 +43,15 @@ def toy_contest(race, seconds, calls):
     On validation the book is best at 0.01 and the other one at 0.001; on test both
     are better at the other rate.
     """
-    worth = {"validation": {0.01: 0.8, 0.001: 0.6}, "test": {0.01: 0.5, 0.001: 0.9}}
+    worth = {
+        "validation": {0.01: 0.8, 0.003: 0.7, 0.001: 0.6},
+        "test": {0.01: 0.5, 0.003: 0.7, 0.001: 0.9},
+    }
 
     def contestant(name, sign):
         def train(rows, epochs, lr, seed):
             calls.append((name, lr, seed))
-            took = seconds[name][seed] if len(calls) > 4 else 1.0
+            took = seconds[name][seed] if len(calls) > 6 else 1.0
 
             def predict(data):
                 value = worth[data["part"]][lr]
@@ -70,7 +73,7 @@ def test_rates_are_chosen_on_validation_rows_and_rounds_take_turns(script):
     race, calls = script("race"), []
     seconds = {race.BOOK: [1.0, 2.0, 1.0], "other": [2.0, 8.0, 3.0]}
     found = race.race(toy_contest(race, seconds, calls), rounds=3, epochs=1)
-    assert calls[4:] == [
+    assert calls[6:] == [
         (race.BOOK, 0.01, 0),
         ("other", 0.001, 0),
         ("other", 0.001, 1),  # each round, another one starts
@@ -86,36 +89,49 @@ def test_rates_are_chosen_on_validation_rows_and_rounds_take_turns(script):
     assert table["parameters"].tolist() == [3, 3]
 
 
-def test_saving_a_model_again_replaces_its_lines_alone(script, tmp_path):
+def test_what_is_saved_again_replaces_its_own_lines_alone(script, tmp_path):
     store, path = script("store"), tmp_path / "new" / "throughput.csv"
-    setting = {"data": "toy", "rows": 9, "epochs": 1, "batch": 3, "threads": 1}
 
     def save(model, value):
-        row = {"contestant": "this book", "round": 0, "metric": "AUC", "value": value}
-        found = pd.DataFrame([row | {"lr": 0.01, "parameters": 7}])
-        store.save(path, model, found, setting)
+        store.save(path, pd.DataFrame([{"model": model, "value": value}]), "model")
 
     save("ple", 0.5), save("din", 0.6), save("ple", 0.7)
     table = pd.read_csv(path)
     assert table["model"].tolist() == ["din", "ple"]
     assert table["value"].tolist() == [0.6, 0.7]
     assert not table.isna().any(axis=None)
-    assert set(table.columns) == set(re.findall(r"``(\w+)``", store.__doc__))
+    run = set(table.columns) - {"model", "value"}
+    assert run == set(re.findall(r"``(\w+)``", store.__doc__))
+
+
+class Products(nn.Module):
+    """A model whose products can be counted by hand."""
+
+    def __init__(self):
+        super().__init__()
+        self.layer = nn.Linear(30, 10)
+
+    def loss(self, batch):
+        return self.layer(batch["x"]).square().mean()
 
 
 def test_a_profile_holds_every_operator_and_its_shares_sum_to_one(script):
-    class Model(nn.Module):
-        def __init__(self):
-            super().__init__()
-            self.layer = nn.Linear(3, 1)
-
-        def loss(self, batch):
-            return self.layer(batch["x"]).square().mean()
-
-    table = script("steps").profile(Model(), {"x": torch.randn(20, 3)}, batch=5, most=4)
-    assert table.index[-1] == "all others"
+    rows = {"x": torch.randn(200, 30)}
+    table, _ = script("steps").profile(Products(), rows, batch=50, most=4)
+    assert table["operator"].iloc[-1] == "all others"
     assert len(table) == 5
-    assert table["share"].sum() == pytest.approx(1, abs=0.01)
+    assert table["share"].sum() == pytest.approx(1)
+
+
+def test_a_step_counts_the_operations_of_its_products(script):
+    rows = {"x": torch.randn(200, 30)}
+    _, step = script("steps").profile(Products(), rows, batch=50)
+    # Two for each weight and row, forward and for the gradient of the weights; the
+    # gradient of the input is not asked for.
+    assert step.gflop == pytest.approx(2 * 2 * 50 * 30 * 10 / 1e9)
+    assert step.largest == "50 x 30 @ 30 x 10" or step.largest == "10 x 50 @ 50 x 30"
+    assert 0 < step.of_peak < step.products < 1
+    assert step.rate <= step.peak
 
 
 def events(users=8, each=20):

@@ -1,0 +1,88 @@
+"""How long the site takes to build, and how heavy its pages are.
+
+``python benchmarks/building.py``, with the book's environment. Each edition is built
+alone, from nothing; ``make book`` builds all three at once. The weight of a page is
+that of its HTML and of the pictures that are a part of it, as they lie on a disk and
+as a server sends them (gzip); style, scripts and font, which all pages share and a
+browser keeps, are in a line of their own.
+
+Saved columns, in ``building.csv``: ``edition``, ``seconds``, number of ``pages``, their
+``megabytes``. In ``pages.csv``: ``page``, ``edition``, ``kilobytes``, ``sent`` (also
+kilobytes), and the ``id`` that joins page and edition.
+"""
+
+import argparse
+import gzip
+import re
+import subprocess
+import sys
+import time
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import pandas as pd
+from store import save
+
+ROOT = Path(__file__).resolve().parents[1]
+sys.path.append(str(ROOT / "book"))
+import editions  # noqa: E402
+
+PICTURE = re.compile(r'<img[^>]+src="([^":]+)"')
+SHARED = ("*.css", "*.js", "*.woff", "*.woff2")
+
+
+def weigh(edition: str, site: Path) -> list[dict]:
+    """Weigh every page of an edition, and what they share."""
+    rows = []
+    for page in sorted(site.rglob("*.html")):
+        text = page.read_text(encoding="utf-8")
+        names = {src.partition("?")[0] for src in PICTURE.findall(text)}
+        pictures = {(page.parent / name).resolve() for name in names}
+        name = str(page.relative_to(site).with_suffix(""))
+        rows.append(line(name, edition, {page, *pictures}))
+    static = site / "_static"
+    shared = {file for kind in SHARED for file in static.rglob(kind)}
+    return [*rows, line("(shared by all)", edition, shared)]
+
+
+def line(page: str, edition: str, files: set[Path]) -> dict:
+    content = [file.read_bytes() for file in files if file.is_file()]
+    return {
+        "id": f"{edition}/{page}",
+        "page": page,
+        "edition": edition,
+        "kilobytes": sum(map(len, content)) / 1000,
+        "sent": sum(len(gzip.compress(part)) for part in content) / 1000,
+    }
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--save", metavar="FOLDER", help="keep both tables there")
+    options = parser.parse_args()
+    built, pages = [], []
+    with TemporaryDirectory() as folder:
+        target = Path(folder)
+        for edition in editions.LANGUAGES:
+            start = time.perf_counter()
+            command = editions.command(edition, target / "editions" / edition, "")
+            subprocess.run(command, check=True, capture_output=True)
+            seconds = time.perf_counter() - start
+            built.append({"edition": edition, "seconds": seconds})
+            print(f"{edition}: {seconds:.0f} s", flush=True)
+        editions.assemble(target, "")
+        for row in built:
+            found = weigh(row["edition"], target / "site" / row["edition"])
+            row["pages"] = len(found) - 1
+            row["megabytes"] = sum(page["kilobytes"] for page in found) / 1000
+            pages += found
+    built, pages = pd.DataFrame(built), pd.DataFrame(pages)
+    print(built.round(1).to_string(index=False))
+    print(pages.sort_values("sent").tail(12).round(0).to_string(index=False))
+    if options.save:
+        save(Path(options.save) / "building.csv", built, "edition")
+        save(Path(options.save) / "pages.csv", pages, "id")
+
+
+if __name__ == "__main__":
+    main()
