@@ -63,6 +63,16 @@ def test_the_notebooks_are_all_there_and_add_up():
     assert seconds == sorted(seconds, reverse=True)
 
 
+def test_what_was_tried_stands_beside_the_model_as_it_is():
+    table = cells(page("attempts")[0])
+    run = pd.read_csv(speed.RUNS / "attempts.csv")
+    assert len(table) == len(run)
+    for model, tried in run.groupby("model"):
+        own = tried.set_index("attempt")["times"]
+        assert own["as it is"] == 1
+        assert len(own) == 4, f"{model}: expected three attempts"
+
+
 @pytest.mark.parametrize("name", ["preparing", "building", "pages"])
 def test_a_row_for_each_line_of_a_stored_run(name):
     run = pd.read_csv(speed.RUNS / f"{name}.csv")
