@@ -66,7 +66,9 @@ def main():
         for edition in editions.LANGUAGES:
             start = time.perf_counter()
             command = editions.command(edition, target / "editions" / edition, "")
-            subprocess.run(command, check=True, capture_output=True)
+            done = subprocess.run(command, capture_output=True, encoding="utf-8")
+            if done.returncode:
+                sys.exit(f"{edition}: {editions.reason(done.stdout + done.stderr)}")
             seconds = time.perf_counter() - start
             built.append({"edition": edition, "seconds": seconds})
             print(f"{edition}: {seconds:.0f} s", flush=True)

@@ -91,12 +91,12 @@ def profile(model, rows, batch: int, steps: int = 20, most: int = 12):
     )  # fmt: skip
     table = table.sort_values("microseconds", ascending=False)
     rest = table.iloc[most:][["calls", "microseconds"]].sum()
-    rest["operator"] = "all others"
-    table = pd.concat([table.iloc[:most], rest.to_frame().T], ignore_index=True)
+    rest = pd.DataFrame([{"operator": "all others", **rest}])
+    table = pd.concat([table.iloc[:most], rest], ignore_index=True)
     whole = table["microseconds"].sum()
     table["share"] = table["microseconds"] / whole
     step = _step(run, median(seconds), whole * count / 1e6, count)
-    return table.astype({"calls": float, "microseconds": float, "share": float}), step
+    return table, step
 
 
 def _step(run, seconds, operators, count):

@@ -8,6 +8,7 @@ their columns mean, the scripts there say that wrote them.
 import base64
 import html
 import io
+import re
 from pathlib import Path
 
 import pandas as pd
@@ -23,6 +24,7 @@ NAMES = {
     "mmoe": "MMoE", "ple": "PLE", "esmm": "ESMM", "aitm": "AITM", "din": "DIN",
     "din, Dice": "DIN, Dice", "dien": "DIEN", "stamp": "STAMP", "sasrec": "SASRec",
 }  # fmt: skip
+NUMBER = re.compile(r"[\d≤]|$")
 OPERATORS = 4  # to name, of each model
 FIGURES = {
     "races": "书中的训练比两个库快几倍 | how many times faster than two libraries",
@@ -66,12 +68,17 @@ def machine(run: pd.DataFrame) -> str:
 
 
 def table(head: list[tuple[str, str]], rows: list[list[str]], widths: list[int]):
-    """Make a table of plain text; the head in both languages."""
+    """Make a table of plain text; the head in both languages, numbers to the right."""
     body = [
         nodes.row("", *(nodes.entry("", nodes.paragraph("", text)) for text in row))
         for row in rows
     ]
-    return grid([both(*title) for title in head], body, widths, "yardstick")
+    whole = grid([both(*title) for title in head], body, widths, "speed")
+    for column, values in enumerate(zip(*rows, strict=True)):
+        if all(NUMBER.match(text) for text in values):
+            for row in whole.findall(nodes.row):
+                row[column]["classes"].append("number")
+    return whole
 
 
 def in_order(run: pd.DataFrame) -> list[str]:
@@ -141,14 +148,14 @@ def steps(run: pd.DataFrame) -> nodes.table:
     head = [
         ("模型", "Model"),
         ("毫秒/步", "ms per step"),
-        ("矩阵乘法占", "In products"),
-        ("乘法中 GFLOP/s", "GFLOP/s in them"),
+        ("乘法占", "Products"),
+        ("GFLOP/s", "GFLOP/s"),
         ("最大的乘法", "Largest product"),
-        ("它的 GFLOP/s", "Its GFLOP/s"),
+        ("GFLOP/s", "GFLOP/s"),
         ("峰值", "Peak"),
-        ("整步占峰值", "Step, of the peak"),
+        ("整步", "Step"),
     ]
-    return table(head, rows, [12, 10, 10, 12, 26, 10, 8, 12])
+    return table(head, rows, [12, 10, 10, 10, 30, 10, 8, 10])
 
 
 def operators(run: pd.DataFrame) -> nodes.table:
@@ -158,13 +165,10 @@ def operators(run: pd.DataFrame) -> nodes.table:
         one = run[(run["model"] == model) & (run["operator"] != "all others")]
         one = one.nlargest(OPERATORS, "share")
         names = one["operator"].str.replace("aten::", "")
-        rows.append(
-            [NAMES[model]]
-            + [f"{n} {s:.0%}" for n, s in zip(names, one["share"], strict=True)]
-        )
+        shares = zip(names, one["share"], strict=True)
+        rows.append([NAMES[model], ", ".join(f"{n} {s:.0%}" for n, s in shares)])
     head = [("模型", "Model"), ("最耗时的算子", "Operators that take longest")]
-    head += [("", "")] * (OPERATORS - 1)
-    return table(head, rows, [14, *[22] * OPERATORS])
+    return table(head, rows, [14, 86])
 
 
 def attempts(run: pd.DataFrame) -> nodes.table:
