@@ -24,7 +24,7 @@ NAMES = {
     "mmoe": "MMoE", "ple": "PLE", "esmm": "ESMM", "aitm": "AITM", "din": "DIN",
     "din, Dice": "DIN, Dice", "dien": "DIEN", "stamp": "STAMP", "sasrec": "SASRec",
 }  # fmt: skip
-NUMBER = re.compile(r"[\d≤]|$")
+NUMBER = re.compile(r"[\d≤.,%/\[\] ]*")
 OPERATORS = 4  # to name, of each model
 FIGURES = {
     "races": "书中的训练比两个库快几倍 | how many times faster than two libraries",
@@ -75,7 +75,7 @@ def table(head: list[tuple[str, str]], rows: list[list[str]], widths: list[int])
     ]
     whole = grid([both(*title) for title in head], body, widths, "speed")
     for column, values in enumerate(zip(*rows, strict=True)):
-        if all(NUMBER.match(text) for text in values):
+        if all(NUMBER.fullmatch(text) for text in values):
             for row in whole.findall(nodes.row):
                 row[column]["classes"].append("number")
     return whole
@@ -114,18 +114,16 @@ def throughput(run: pd.DataFrame) -> nodes.table:
                     f"{medians[SPEED]:,.0f}",
                     ratio,
                     " / ".join(f"{value:.3f}" for value in scores),
-                    f"{one['parameters'].iloc[0]:,}",
                 ]
             )
     head = [
         ("模型", "Model"),
         ("谁来训练", "Trained by"),
         ("行/秒", "Rows/s"),
-        ("本书快几倍", "The book, times faster"),
+        ("本书快几倍", "Book's lead, times"),
         ("测试分数", "Test score"),
-        ("参数", "Parameters"),
     ]
-    return table(head, rows, [14, 20, 16, 22, 16, 12])
+    return table(head, rows, [12, 24, 14, 24, 26])
 
 
 def steps(run: pd.DataFrame) -> nodes.table:
