@@ -17,7 +17,7 @@ help:
 	@echo "make test       every test: package, notebooks on real data, site              全部测试"
 	@echo "make test-fast  the tests of the package and of the scripts                    快速测试"
 	@echo "make mutants    break the package on purpose, see that a test falls            检验测试"
-	@echo "make check      lint the code, check the notebooks' rules                      检查规范"
+	@echo "make check      lint code, Chinese and English; check the notebooks' rules     检查规范"
 	@echo "make run        execute all notebooks again, in place                          重新执行"
 	@echo "make lab        open the notebooks in JupyterLab                               打开编辑"
 	@echo
@@ -61,6 +61,7 @@ mutants: environment
 check: environment
 	@$(BIN)/ruff check --quiet .
 	@$(BIN)/python book/notebook_rules.py
+	@$(BIN)/python book/lint.py
 	@$(BIN)/python book/sync.py --check
 	@$(BIN)/python book/address.py --check
 
