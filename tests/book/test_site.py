@@ -127,6 +127,8 @@ def weight(page: Path) -> int:
     text = page.read_text("utf-8")
     wanted = {page}
     for link in links.Page(re.sub("<a [^>]*>", "", text)).links:
+        if link.startswith("data:"):  # a picture that is a part of the page
+            continue
         target = (page.parent / link.partition("?")[0]).resolve()
         if target.is_file() and target.suffix != ".html":
             wanted.add(target)

@@ -1,0 +1,1 @@
+"""A package, and the first of its name on the path: a requirement brings another."""
