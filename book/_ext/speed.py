@@ -5,8 +5,6 @@ machine, with the date and the versions. ``benchmarks/results`` holds the runs; 
 their columns mean, the scripts there say that wrote them.
 """
 
-import base64
-import html
 import io
 import re
 from pathlib import Path
@@ -14,6 +12,7 @@ from pathlib import Path
 import pandas as pd
 from bilingual import both, pick
 from docutils import nodes
+from exercises import image
 from results import grid, small
 from sphinx.util.docutils import SphinxDirective
 
@@ -261,13 +260,12 @@ def figure(name: str, run: pd.DataFrame, alt: str) -> nodes.raw:
 
     from recsys_tutorial import plots
 
-    data = io.StringIO()
+    text = io.StringIO()
     with plt.rc_context(plots.STYLE):
         drawn = {"races": races, "minutes": minutes}[name](plots, run)
-        drawn.savefig(data, format="svg", metadata={"Date": None})
-    code = base64.b64encode(data.getvalue().encode()).decode()
-    image = f'<img src="data:image/svg+xml;base64,{code}" alt="{html.escape(alt)}">'
-    return nodes.raw("", f"<p>{image}</p>", format="html")
+        drawn.savefig(text, format="svg", metadata={"Date": None})
+    picture = image("image/svg+xml", text.getvalue(), alt)
+    return nodes.raw("", f"<p>{picture}</p>", format="html")
 
 
 def races(plots, run: pd.DataFrame):

@@ -1,24 +1,13 @@
 """What is measured beside the races: notebooks, pages, the preparation of data."""
 
 import gzip
-import importlib
 import sys
-from pathlib import Path
 
 import nbformat
 import numpy as np
 import pandas as pd
 import pytest
 from nbformat import v4
-
-FOLDER = Path(__file__).parents[2] / "benchmarks"
-
-
-@pytest.fixture
-def script(monkeypatch):
-    """Import a file of ``benchmarks/`` as it would import its neighbours."""
-    monkeypatch.syspath_prepend(FOLDER)
-    return importlib.import_module
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells the memory")

@@ -1,6 +1,5 @@
 """The races without a clock and without the libraries: what is chosen, and kept."""
 
-import importlib
 import re
 from pathlib import Path
 from typing import NamedTuple
@@ -12,22 +11,6 @@ import torch
 from torch import nn
 
 FOLDER = Path(__file__).parents[2] / "benchmarks"
-
-
-@pytest.fixture
-def script(monkeypatch):
-    """Import a file of ``benchmarks/`` as it would import its neighbours."""
-    monkeypatch.syspath_prepend(FOLDER)
-    return importlib.import_module
-
-
-@pytest.fixture(autouse=True)
-def one_thread():
-    """Steps this small only wait for a second thread."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
 
 
 def test_no_script_has_the_name_of_one_of_the_books():
