@@ -94,9 +94,8 @@ class ClusterIndex:
     clusters : LongTensor
         ``(I,)``, the cluster of each item, 0 to K - 1; -1 for item 0.
     exact : bool
-        Compare with every item. Else walk a graph (HNSW), which may miss some.
-    links, effort : int
-        Of HNSW: neighbours that an item keeps, and candidates that a search keeps.
+        Compare with every item. Else walk a graph (HNSW), which may miss some: each
+        item keeps 16 neighbours, a search at least 64 candidates.
 
     Raises
     ------
@@ -104,10 +103,9 @@ class ClusterIndex:
         If faiss is not installed.
     """
 
-    def __init__(self, vectors, clusters, exact=False, links=16, effort=64):
+    def __init__(self, vectors, clusters, exact=False):
         faiss = _faiss()
         vectors = vectors.detach().float()
-        self.effort = positive("effort", effort)
         self.members, self.indexes = [], []
         for k in range(int(clusters.max()) + 1):
             members = (clusters == k).nonzero().flatten()
@@ -115,9 +113,7 @@ class ClusterIndex:
                 index = faiss.IndexFlatIP(vectors.shape[1])
             else:
                 index = faiss.IndexHNSWFlat(
-                    vectors.shape[1],
-                    positive("links", links),
-                    faiss.METRIC_INNER_PRODUCT,
+                    vectors.shape[1], 16, faiss.METRIC_INNER_PRODUCT
                 )
             index.add(vectors[members].numpy())
             self.members.append(members)
@@ -148,7 +144,7 @@ class ClusterIndex:
         ):
             ask = min(int(given[:, k].max()) + seen.shape[1], len(members))
             if hasattr(index, "hnsw"):
-                index.hnsw.efSearch = max(self.effort, ask)
+                index.hnsw.efSearch = max(64, ask)
             _, rows = index.search(users[:, k].detach().float().numpy(), ask)
             rows = torch.as_tensor(rows)  # (B, ask), -1: nothing more
             items = torch.where(rows >= 0, members[rows], 0)

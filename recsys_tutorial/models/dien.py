@@ -12,7 +12,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from recsys_tutorial.layers import positive
-from recsys_tutorial.models.din import PReLU, check_batch
+from recsys_tutorial.models.din import MLP, PReLU, check_batch
 
 KINDS = ("GRU", "AIGRU", "AGRU", "AUGRU")
 
@@ -127,13 +127,7 @@ class DIEN(nn.Module):
         self.extraction = nn.GRU(D, D, batch_first=True)
         self.attention = Attention(D)
         self.evolution = Evolution(D, kind)
-        self.head = nn.Sequential(
-            nn.Linear(2 * D, units[0]),
-            activation(units[0]),
-            nn.Linear(units[0], units[1]),
-            activation(units[1]),
-            nn.Linear(units[1], 1),
-        )
+        self.head = MLP(2 * D, units, activation)
 
     def explain(self, batch):
         check_batch(batch, len(self.items.ids))

@@ -35,12 +35,11 @@ class Dice(nn.Module):
     of the moving averages, and that alpha starts at 0.
     """
 
-    def __init__(self, units, rate=0.05, epsilon=1e-8):
+    def __init__(self, units):
         super().__init__()
         self.alpha = nn.Parameter(torch.zeros(units))
         self.register_buffer("mean", torch.zeros(units))
         self.register_buffer("variance", torch.ones(units))
-        self.rate, self.epsilon = rate, epsilon
 
     def forward(self, s, mask=None):
         rows = s.flatten(0, -2)  # (N, H)
@@ -49,7 +48,7 @@ class Dice(nn.Module):
             rows = F.embedding(real, rows)  # look-up: as rows[real], and faster
         batch = self.training and len(rows) > 1
         moving = self.mean, self.variance
-        z = F.batch_norm(rows, *moving, None, None, batch, self.rate, self.epsilon)
+        z = F.batch_norm(rows, *moving, training=batch, momentum=0.05, eps=1e-8)
         p = z.sigmoid()
         out = torch.addcmul(self.alpha * rows, 1 - self.alpha, p * rows)
         if mask is not None:
@@ -106,6 +105,20 @@ class Inside(NamedTuple):
     candidate: Tensor  # (B, D), v_A
 
 
+class MLP(nn.Sequential):
+    """The end of a model, ``(B, D)`` -> ``(B, 1)``: two hidden layers and a logit."""
+
+    def __init__(self, width, units, activation=PReLU):
+        first, second = units
+        super().__init__(
+            nn.Linear(width, first),
+            activation(first),
+            nn.Linear(first, second),
+            activation(second),
+            nn.Linear(second, 1),
+        )
+
+
 class BaseModel(nn.Module):
     """Embedding, pooling, MLP: Eqs. (1) and (2); one user vector for all candidates.
 
@@ -152,13 +165,7 @@ class BaseModel(nn.Module):
         self.scale, self.l2 = scale, l2
         self.register_buffer("counts", counts, persistent=False)
         width = 2 * items.out_features + (profile.out_features if profile else 0)
-        self.head = nn.Sequential(
-            nn.Linear(width, units[0]),
-            activation(units[0]),
-            nn.Linear(units[0], units[1]),
-            activation(units[1]),
-            nn.Linear(units[1], 1),
-        )
+        self.head = MLP(width, units, activation)
 
     def weights(self, history, candidate, mask):
         real = mask.to(history.dtype)  # (B, L)

@@ -15,7 +15,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from recsys_tutorial.layers import positive
-from recsys_tutorial.models.din import PReLU, check_batch
+from recsys_tutorial.models.din import MLP, check_batch
 from recsys_tutorial.models.sim import top_k
 
 
@@ -165,13 +165,7 @@ class ETA(nn.Module):
         self.hash = HashSearch(width, bits, seed)
         self.long = TargetAttention(width, heads)
         self.short = TargetAttention(width, heads)
-        self.head = nn.Sequential(
-            nn.Linear(3 * width, units[0]),
-            PReLU(units[0]),
-            nn.Linear(units[0], units[1]),
-            PReLU(units[1]),
-            nn.Linear(units[1], 1),
-        )
+        self.head = MLP(3 * width, units)
 
     def search(self, table, batch):
         """Scores ``(B, L)`` by the codes of the table (I, D) as it is now."""

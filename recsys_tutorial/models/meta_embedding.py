@@ -155,37 +155,37 @@ def turns(items):
     return turn, torch.bincount(items)[items]
 
 
-def warm_up_batches(data, n_samples, n_batches=3):
-    """Each item's first K rows, its next K, ... and the rest, to be tested on.
+def warm_up_batches(data, n_samples):
+    """Each item's first K rows, its next K, the K after those, and the rest.
 
     Parameters
     ----------
     data : dict
         As in `make_tasks`, of new items, in the order in which the rows arrive.
-    n_samples, n_batches : int
-        K and the number of batches (a, b and c in the paper).
+    n_samples : int
+        K.
 
     Returns
     -------
     list of dict
-        ``n_batches + 1`` parts, disjoint.
+        Four parts, disjoint: the paper's batches a, b and c, and what to test on.
 
     Raises
     ------
     ValueError
         If an item has no row left for the rest.
     """
-    needed = positive("n_samples", n_samples) * positive("n_batches", n_batches) + 1
+    needed = 3 * positive("n_samples", n_samples) + 1
     check_data(data)
     turn, count = turns(data["item"])
     if count.min() < needed:
         item = int(data["item"][count.argmin()])
         raise ValueError(
             f"item {item} has {int(count.min())} rows; expected at least {needed}, "
-            f"{n_batches} batches of {n_samples} and one to test on"
+            f"3 batches of {n_samples} and one to test on"
         )
-    part = (turn // n_samples).clamp(max=n_batches)
-    return [take(data, part == i) for i in range(n_batches + 1)]
+    part = (turn // n_samples).clamp(max=3)
+    return [take(data, part == i) for i in range(4)]
 
 
 def warm_up(base, table, batch, rate):

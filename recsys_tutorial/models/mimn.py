@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from recsys_tutorial.layers import check_ids, positive
 from recsys_tutorial.models.dien import check_padding
-from recsys_tutorial.models.din import ActivationUnit, PReLU, check_batch
+from recsys_tutorial.models.din import MLP, ActivationUnit, PReLU, check_batch
 
 
 class Memory(NamedTuple):
@@ -159,13 +159,7 @@ class MIMN(nn.Module):
         if induction:
             self.channel = nn.GRUCell(2 * D, D)
             self.unit = ActivationUnit(D)
-        self.head = nn.Sequential(
-            nn.Linear((3 if induction else 2) * D, units[0]),
-            activation(units[0]),
-            nn.Linear(units[0], units[1]),
-            activation(units[1]),
-            nn.Linear(units[1], 1),
-        )
+        self.head = MLP((3 if induction else 2) * D, units, activation)
 
     def empty(self, rows):
         """The `Memory` of `rows` users of whom nothing is known."""

@@ -13,7 +13,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from recsys_tutorial.layers import check_ids, positive
-from recsys_tutorial.models.din import ActivationUnit, PReLU, check_batch
+from recsys_tutorial.models.din import MLP, ActivationUnit, PReLU, check_batch
 
 
 class HardSearch(nn.Module):
@@ -177,9 +177,7 @@ class SIM(nn.Module):
     k, heads : int
         ``K`` steps to find, and ``H`` heads of the exact search.
     gaps : int
-        Number of buckets of time; 0 leaves time out.
-    gap_dim : int
-        Width of a bucket's embedding.
+        Number of buckets of time, each with an embedding of width 4; 0 leaves time out.
     units, attention_units : int
         Widths of the two hidden layers of the MLP (the paper: 200 and 80), and of
         DIN's activation unit.
@@ -194,7 +192,6 @@ class SIM(nn.Module):
         k=20,
         heads=2,
         gaps=0,
-        gap_dim=4,
         units=(80, 40),
         attention_units=16,
         scale=1.0,
@@ -202,16 +199,10 @@ class SIM(nn.Module):
         super().__init__()
         self.items, self.search, self.k = items, search, positive("k", k)
         width, self.scale = items.out_features, scale
-        self.gaps = nn.Embedding(gaps + 1, gap_dim, padding_idx=0) if gaps else None
-        self.exact = TargetAttention(width + gap_dim * bool(gaps), width, heads)
+        self.gaps = nn.Embedding(gaps + 1, 4, padding_idx=0) if gaps else None
+        self.exact = TargetAttention(width + 4 * bool(gaps), width, heads)
         self.unit = ActivationUnit(width, attention_units)
-        self.head = nn.Sequential(
-            nn.Linear(2 * width + self.exact.out_features, units[0]),
-            PReLU(units[0]),
-            nn.Linear(units[0], units[1]),
-            PReLU(units[1]),
-            nn.Linear(units[1], 1),
-        )
+        self.head = MLP(2 * width + self.exact.out_features, units)
 
     def explain(self, batch):
         self.check(batch)
@@ -223,7 +214,7 @@ class SIM(nn.Module):
         found, real = top_k(scores, mask, self.k)  # (B, K)
         steps = F.embedding(batch["long"].gather(1, found), table)  # (B, K, D)
         if self.gaps:
-            when = self.gaps(batch["gap"].gather(1, found))  # (B, K, gap_dim)
+            when = self.gaps(batch["gap"].gather(1, found))  # (B, K, 4)
             steps = torch.cat([steps, when], -1)  # (B, K, W): z_b = [e; e^t]
         weights, lasting = self.exact(steps, candidate, real)
 

@@ -1,7 +1,72 @@
+import math
+
 import pytest
 import torch
 
-from recsys_tutorial.data.drift import drifting_interests
+from recsys_tutorial.data.interests import drifting_interests, planted_interests
+
+# --- planted interests
+
+
+def test_a_step_is_relevant_if_its_item_is_of_the_candidate_s_interest():
+    world = planted_interests(200, n_interests=5, items_per_interest=4, length=8)
+    for history, candidate, relevant in zip(
+        *(world[k].tolist() for k in ("history", "candidate", "relevant")), strict=True
+    ):
+        assert relevant == [h > 0 and h % 5 == candidate % 5 for h in history]
+
+
+def test_histories_have_the_stated_length_and_number_of_interests():
+    world = planted_interests(500, per_user=2)
+    history = world["history"]
+    assert 1 <= history[history > 0].min() <= history.max() <= 160
+    lengths = (history > 0).sum(1)
+    assert (lengths.min(), lengths.max()) == (5, 20)
+    assert ((history > 0) == (torch.arange(20) < lengths[:, None])).all()
+    interests = [len({h % 8 for h in row if h}) for row in history.tolist()]
+    assert max(interests) == 2
+
+
+def test_clicks_follow_the_count_of_relevant_steps():
+    world = planted_interests(40_000)
+    count = world["relevant"].sum(1)
+    for k in (0, 3, 6, 9):
+        expected = 1 / (1 + math.exp(-(k - 6) / 2))
+        rows = count == k
+        assert world["probability"][rows].mean() == pytest.approx(expected, abs=1e-5)
+        assert world["label"][rows].mean() == pytest.approx(expected, abs=0.04)
+
+
+def test_half_of_the_candidates_are_of_an_own_interest():
+    world = planted_interests(20_000, n_interests=8, per_user=2)
+    # the other half hits one of two own interests by chance, 2 in 8
+    history = world["history"]
+    own = ((history - 1) % 8 == ((world["candidate"] - 1) % 8)[:, None]) & (history > 0)
+    assert torch.equal(own, world["relevant"])
+    assert 0.5 < own.any(1).float().mean() < 0.5 + 0.5 * 2 / 8
+
+
+def test_worlds_of_interests_repeat_by_seed():
+    a, b, c = (planted_interests(20, seed=s) for s in (1, 1, 2))
+    assert all(torch.equal(a[k], b[k]) for k in a)
+    assert not torch.equal(a["history"], c["history"])
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"n_rows": 0}, "n_rows is 0"),
+        ({"length": 3}, "length is 3; expected at least 4"),
+        ({"per_user": 9}, "per_user is 9; expected at most 8"),
+        ({"items_per_interest": 0}, "items_per_interest is 0"),
+    ],
+)
+def test_bad_worlds_of_interests(arguments, message):
+    with pytest.raises(ValueError, match=message):
+        planted_interests(**{"n_rows": 5} | arguments)
+
+
+# --- drifting interests
 
 
 def last_of_interest(world, row, interest):

@@ -1,4 +1,4 @@
-"""A simulator of interests that drift, with every step of the drift known."""
+"""Simulated users whose interests are known: planted in a history, and drifting."""
 
 import math
 
@@ -6,6 +6,79 @@ import torch
 from torch import Tensor
 
 from recsys_tutorial.layers import positive
+
+
+def planted_interests(
+    n_rows: int,
+    *,
+    n_interests: int = 8,
+    items_per_interest: int = 20,
+    length: int = 20,
+    per_user: int = 3,
+    seed: int = 0,
+) -> dict[str, Tensor]:
+    """Users with a few interests each, who click the more, the more they have of one.
+
+    Items 1, 2, 3 ... belong to interests 0, 1, 2 ... in turn. A user has `per_user`
+    interests with random shares (uniform on the simplex), and a history of random
+    length whose items come from the interests by these shares. The candidate is half
+    the time of one of the user's interests, half the time any item. Of the history,
+    ``count`` items are of the candidate's interest, and the click has the log-odds
+    ``(count - 6) / 2``: 0.05 for none, 0.5 for six, 0.95 for twelve.
+
+    Parameters
+    ----------
+    n_rows : int
+        Number ``N`` of users, with one candidate each.
+    n_interests, items_per_interest : int
+        Their product is the number of items.
+    length : int
+        Longest history ``L``; lengths are uniform from a quarter of it.
+    per_user : int
+        Interests of a user, at most `n_interests`.
+    seed : int
+        Draws the world.
+
+    Returns
+    -------
+    dict
+        ``history`` (N, L), padded with 0 at the end, and ``candidate`` (N,), int64;
+        ``label`` (N,) float32; and the truth: ``relevant`` (N, L) bool, the steps of
+        the candidate's interest, and ``probability`` (N,) of a click.
+
+    Not in the paper: it has no simulation.
+    """
+    positive("n_rows", n_rows), positive("items_per_interest", items_per_interest)
+    if positive("length", length) < 4:
+        raise ValueError(f"length is {length}; expected at least 4")
+    if positive("per_user", per_user) > positive("n_interests", n_interests):
+        raise ValueError(f"per_user is {per_user}; expected at most {n_interests}")
+    g = torch.Generator().manual_seed(seed)
+
+    def item_of(interest: Tensor) -> Tensor:
+        nth = torch.randint(items_per_interest, interest.shape, generator=g)
+        return 1 + interest + n_interests * nth
+
+    own = torch.rand(n_rows, n_interests, generator=g).argsort(1)[:, :per_user]
+    shares = -torch.rand(n_rows, per_user, generator=g).clamp(min=1e-9).log()
+    steps = torch.multinomial(shares, length, replacement=True, generator=g)  # (N, L)
+    history = item_of(own.gather(1, steps))  # (N, L)
+    ends = torch.randint(length // 4, length + 1, (n_rows, 1), generator=g)
+    history *= torch.arange(length) < ends
+    any_interest = torch.randint(n_interests, (n_rows,), generator=g)
+    from_own = torch.rand(n_rows, generator=g) < 0.5
+    candidate = item_of(torch.where(from_own, own[:, 0], any_interest))  # (N,)
+    interest = (candidate - 1) % n_interests
+    relevant = (history > 0) & ((history - 1) % n_interests == interest[:, None])
+    probability = torch.sigmoid((relevant.sum(1) - 6) / 2)
+    label = (torch.rand(n_rows, generator=g) < probability).float()
+    return {
+        "history": history,
+        "candidate": candidate,
+        "label": label,
+        "relevant": relevant,
+        "probability": probability,
+    }
 
 
 def drifting_interests(
