@@ -17,27 +17,90 @@ from matplotlib_inline.backend_inline import set_matplotlib_formats
 
 from recsys_tutorial.metrics import Interval
 
-# One colour per model through the whole book (Okabe and Ito's set, safe for
-# colour-blind readers); whatever has no colour of its own draws from OTHERS.
+# Any two of these can be told apart by colour-blind readers, too, except BLUE from SKY
+# and WINE from BLACK; a line in each stands out from white (contrast of 3 and more).
+GREY, BLACK, BLUE, NAVY, SKY = "#6e6e6e", "#222222", "#0072b2", "#003f66", "#3a98d6"
+PURPLE, GREEN, GOLD, RUST = "#332288", "#00a36c", "#c28a00", "#ad4400"
+PINK, WINE = "#cc79a7", "#6b1039"
+
+# One colour per model through the whole book: grey for what others are measured by,
+# one hue for variants; models that share a colour never meet in a figure.
 COLORS = {
-    "single task": "#7f7f7f",
-    "shared bottom": "#d55e00",
-    "one gate": "#009e73",
-    "MMoE": "#0072b2",
-    "clicks only": "#444444",
-    "ESMM-NS": "#cc79a7",
-    "ESMM": "#56b4e9",
-    "unclicked as 0": "#e69f00",
-    "division": "#a6761d",
-    "ML-MMoE": "#66ccee",
-    "CGC": "#ddaa33",
-    "PLE": "#aa3377",
-    "calibrator only": "#88ccee",
-    "transfer only": "#882255",
-    "AITM": "#cc6677",
-    "product": "#999933",
+    # multi-task learning
+    "single task": GREY,
+    "single, two levels": BLACK,
+    "shared bottom": RUST,
+    "one gate": GREEN,
+    "MMoE": BLUE,
+    "ML-MMoE": NAVY,
+    "CGC": GOLD,
+    "PLE": PINK,
+    "clicks only": GREY,
+    "unclicked as 0": GOLD,
+    "division": WINE,
+    "ESMM": PURPLE,
+    "ESMM-NS": PINK,
+    "product": PURPLE,  # ESMM's, in the chapter on AITM
+    "AITM": WINE,
+    "transfer only": PINK,
+    "calibrator only": GOLD,
+    "EBR": SKY,
+    "cluster": GOLD,
+    "global": GREY,
+    # behaviour sequences
+    "base": GREY,
+    "base, sum": GREY,
+    "base, average": GREY,
+    "base, Dice": BLACK,
+    "DIN": BLUE,
+    "DIN, softmax": NAVY,
+    "DIN, Dice": PURPLE,
+    "GRU + attention": GREEN,
+    "GRU + auxiliary": WINE,
+    "AIGRU": PINK,
+    "AGRU": PURPLE,
+    "AUGRU": GOLD,
+    "DIEN": RUST,
+    "STAMP": WINE,
+    "STAMP, no last": GOLD,
+    "STAMP, sigmoid": BLUE,
+    "STMP": PINK,
+    "GRU": GREEN,
+    "MIMN": GREEN,
+    "+MUR": GREEN,
+    "+MUR, sharp": GREEN,
+    "plain": GREY,
+    "plain, sharp": GREY,
+    "SIM hard": PINK,
+    "hard": PINK,
+    "hard, time": WINE,
+    "SIM soft": GOLD,
+    "soft": GOLD,
+    "recent": GREY,
+    "ETA": PURPLE,
+    "ETA, latest": GREY,
+    "random views": GREY,
+    "CoSeRec": NAVY,
+    "TiCoSeRec": SKY,
+    # cold start
+    "latent model": GREY,
+    "popularity": GREY,
+    "neighbours": PINK,
+    "ridge": GOLD,
+    "drop 0": WINE,
+    "two models": PURPLE,
+    "DropoutNet": RUST,
+    "MeLU": BLUE,
+    "first order": GOLD,
+    "MAML": PINK,
+    "fine-tuned": GREY,
+    "ordinary": GREY,  # fine-tuned, before its tuning
+    "random": GREY,
+    "mean": PURPLE,
+    "generated": WINE,
 }
-OTHERS = ["#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#7f7f7f"]
+# what is no model takes these in turn
+OTHERS = [BLUE, "#d55e00", GREEN, PINK, PURPLE, GOLD, GREY]
 WIDTH = 6.8  # inches; a figure fills the column of a page
 
 STYLE = {
@@ -66,7 +129,7 @@ def use_book_style() -> None:
     set_matplotlib_formats("svg", metadata={"Date": None})
 
 
-def canvas(rows: int = 1, columns: int = 1, height: float = 2.8, **options):
+def canvas(rows: int = 1, columns: int = 1, height: float = 2.6, **options):
     """A figure of the book's width and its axes, as `matplotlib.pyplot.subplots` gives.
 
     The figure is shown by being the last expression of its cell, and only there.
@@ -76,13 +139,19 @@ def canvas(rows: int = 1, columns: int = 1, height: float = 2.8, **options):
     rows, columns : int
         Grid of axes.
     height : float
-        Height of the figure in inches.
+        Height of the figure in inches: as it is for curves, 3.0 for scattered points
+        or many curves, 4.4 for two rows of axes; for a list see `rows_high`.
     **options
         Go to ``plt.subplots``: ``sharey``, ``width_ratios`` ...
     """
     figure, axes = plt.subplots(rows, columns, figsize=(WIDTH, height), **options)
     plt.close(figure)
     return figure, axes
+
+
+def rows_high(n: int) -> float:
+    """Height in inches of a figure that lists `n` rows; a title counts as one."""
+    return 1.2 + 0.2 * n
 
 
 def color(name: str, position: int = 0) -> str:
@@ -117,11 +186,16 @@ def strips(axes: Axes, groups: dict[str, np.ndarray], unit: str = "") -> None:
     axes.set_xlabel(unit)
 
 
-def intervals(axes: Axes, rows: dict[str, Interval], unit: str = "") -> None:
-    """Means with 95 % intervals, one row each, against a line at zero."""
+def intervals(
+    axes: Axes, rows: dict[str, Interval], unit: str = "", model: str = ""
+) -> None:
+    """Means with 95 % intervals, one row each, against a line at zero.
+
+    Where the rows are cases of one `model`, all of them take its colour.
+    """
     axes.axvline(0, color="#444444", lw=0.9)
     for row, (name, v) in enumerate(rows.items()):
-        shade = color(name, row)
+        shade = color(model or name, row)
         axes.plot([v.low, v.high], [row, row], color=shade, lw=2)
         axes.plot(v.mean, row, "o", color=shade, markersize=5)
     axes.set_yticks(range(len(rows)), list(rows))

@@ -69,3 +69,8 @@ def test_the_output_carries_records_html_and_text():
     assert html.count("<tr") == 3
     assert "门控 &lt;有用&gt;" in html
     assert 'lang="zh-CN"' in html
+
+
+def test_what_was_measured_is_text_and_no_html():
+    html = Claims(claim(0.1, 0.2, quantity="share <b> & more"))._repr_html_()
+    assert "share &lt;b&gt; &amp; more" in html

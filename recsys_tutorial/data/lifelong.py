@@ -77,7 +77,7 @@ def long_samples(
         for name, column in (("long", "film"), ("age", "timestamp"))
     }
     now = torch.as_tensor(time[rows])  # (N,)
-    both["age"] = (now[:, None] - both["age"]).float() / DAY * (both["long"] > 0)
+    both["age"] = (now[:, None] - both["age"]).float() / DAY
     negative = unseen_items(user, film, user[rows], n_items, seed)
     candidate = np.stack([film[rows], negative], 1)  # (N, 2)
     data = {"user": torch.as_tensor(user[rows].copy()), "time": now}

@@ -95,6 +95,10 @@ def test_users_by_age_gender_and_occupation(movielens):
         "M",
         "technician",
     ]
+    age = movielens.users["age"]
+    assert content[:, names.index("below 18")].sum() == (age < 18).sum()
+    assert content[:, names.index("from 25")].sum() == age.between(25, 34).sum()
+    assert content[:, names.index("from 56")].sum() == (age >= 56).sum()
 
 
 # --- the world

@@ -179,6 +179,11 @@ def test_the_split_is_a_cut_in_time(samples):
     assert len(test) / len(time) == pytest.approx(0.2, abs=0.01)
 
 
+def test_a_moment_of_the_cut_belongs_to_the_later_part():
+    parts = split_by_time(torch.arange(10), validation=0.3, test=0.2)
+    assert [p.tolist() for p in parts] == [[0, 1, 2, 3, 4], [5, 6, 7], [8, 9]]
+
+
 def test_no_later_event_is_in_a_training_history(movielens):
     ratings = movielens.ratings
     times = histories(ratings, 50, "timestamp")

@@ -38,6 +38,7 @@ def test_noise_has_variance_one_hundredth():
     noisy = two_tasks(20_000, 0.5)
     noise = noisy["labels"] - quiet["labels"]
     assert noise.var().item() == pytest.approx(0.01, rel=0.03)
+    assert abs(np.corrcoef(noise.T)[0, 1]) < 0.03  # each task has its own
 
 
 def test_worlds_of_one_seed_differ_only_in_the_second_task():
