@@ -37,7 +37,7 @@ COLORS = {
     "PLE": PINK,
     "clicks only": GREY,
     "unclicked as 0": GOLD,
-    "division": WINE,
+    "division": GREEN,
     "ESMM": PURPLE,
     "ESMM-NS": PINK,
     "product": PURPLE,  # ESMM's, in the chapter on AITM
@@ -96,7 +96,7 @@ COLORS = {
     "fine-tuned": GREY,
     "ordinary": GREY,  # fine-tuned, before its tuning
     "random": GREY,
-    "mean": PURPLE,
+    "mean": SKY,
     "generated": WINE,
 }
 # what is no model takes these in turn

@@ -1,3 +1,6 @@
+import itertools
+
+import matplotlib as mpl
 import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
@@ -68,6 +71,134 @@ def test_heat_names_rows_and_columns_and_has_a_bar():
     assert len(figure.axes) == 2
 
 
-def test_colours_differ_between_models():
-    assert len(set(plots.COLORS.values())) == len(plots.COLORS)
-    assert plots.color("unknown", 8) in plots.OTHERS
+def test_cases_of_one_model_take_its_colour():
+    _, axes = plots.canvas()
+    gains = {"films": Interval(0.2, 0.1, 0.3, 4), "ids": Interval(0.1, 0.0, 0.2, 4)}
+    plots.intervals(axes, gains, "gain", "AITM")
+    shades = {drawn.get_color() for drawn in axes.lines[1:]}
+    assert shades == {plots.COLORS["AITM"]}
+
+
+def test_a_longer_list_is_higher():
+    assert plots.rows_high(3) == pytest.approx(1.8)
+    assert plots.rows_high(11) - plots.rows_high(10) == pytest.approx(0.2)
+
+
+# models that stand in one figure of the book
+MEETINGS = [
+    ["clicks only", "shared bottom", "ESMM-NS", "ESMM", "unclicked as 0"],
+    ["shared bottom", "ESMM-NS", "ESMM", "unclicked as 0", "division"],
+    ["single task", "shared bottom", "one gate", "MMoE", "CGC", "ML-MMoE", "PLE"],
+    [
+        "single, two levels",
+        "shared bottom",
+        "one gate",
+        "MMoE",
+        "CGC",
+        "ML-MMoE",
+        "PLE",
+    ],
+    [
+        "single task",
+        "shared bottom",
+        "MMoE",
+        "product",
+        "calibrator only",
+        "transfer only",
+        "AITM",
+    ],
+    ["global", "cluster", "EBR"],
+    ["base, average", "base, Dice", "DIN", "DIN, softmax", "DIN, Dice"],
+    [
+        "base",
+        "DIN",
+        "GRU + attention",
+        "GRU + auxiliary",
+        "AIGRU",
+        "AGRU",
+        "AUGRU",
+        "DIEN",
+    ],
+    ["STMP", "STAMP", "STAMP, no last", "GRU"],
+    ["STAMP", "STAMP, sigmoid"],
+    ["plain", "+MUR"],
+    ["DIN", "DIEN", "MIMN", "SIM hard", "SIM soft", "ETA"],
+    ["DIN", "recent", "hard", "hard, time", "soft"],
+    ["DIN", "SIM hard", "SIM soft", "ETA, latest"],
+    ["random views", "CoSeRec", "TiCoSeRec"],
+    ["latent model", "DropoutNet"],
+    ["popularity", "neighbours", "ridge", "drop 0", "two models"],
+    ["MeLU", "first order", "MAML", "fine-tuned"],
+    ["random", "mean", "ridge", "generated"],
+]
+# linear RGB as it is seen without the long and without the medium cones (Machado,
+# Oliveira and Fernandes 2009, severity 1)
+SIGHT = {
+    "all cones": np.eye(3),
+    "protanopia": np.array(
+        [
+            [0.152286, 1.052583, -0.204868],
+            [0.114503, 0.786281, 0.099216],
+            [-0.003882, -0.048116, 1.051998],
+        ]
+    ),
+    "deuteranopia": np.array(
+        [
+            [0.367322, 0.860646, -0.227968],
+            [0.280085, 0.672501, 0.047413],
+            [-0.011820, 0.042940, 0.968881],
+        ]
+    ),
+}
+XYZ = np.array(
+    [[0.4124, 0.3576, 0.1805], [0.2126, 0.7152, 0.0722], [0.0193, 0.1192, 0.9505]]
+)
+
+
+def linear(shade):
+    value = np.array(mpl.colors.to_rgb(shade))
+    return np.where(value <= 0.04045, value / 12.92, ((value + 0.055) / 1.055) ** 2.4)
+
+
+def contrast_on_white(shade):
+    return 1.05 / (XYZ[1] @ linear(shade) + 0.05)
+
+
+def seen(shade, sight):
+    """Lightness and the two opponent axes, CIE 1976."""
+    xyz = XYZ @ np.clip(SIGHT[sight] @ linear(shade), 0, 1) / XYZ.sum(1)
+    x, y, z = np.where(xyz > 0.008856, np.cbrt(xyz), 7.787 * xyz + 16 / 116)
+    return np.array([116 * y - 16, 500 * (x - y), 200 * (y - z)])
+
+
+def test_the_measures_of_colour_by_hand():
+    assert contrast_on_white("#000000") == pytest.approx(21)
+    assert contrast_on_white("#ffffff") == pytest.approx(1)
+    assert seen("#ffffff", "all cones") == pytest.approx([100, 0, 0], abs=0.1)
+    red, green = (seen(shade, "protanopia") for shade in ("#a00000", "#3d3d00"))
+    assert abs(red - green)[1] < 8  # no red left
+
+
+@pytest.mark.parametrize("models", MEETINGS, ids=lambda models: models[-1])
+@pytest.mark.parametrize("sight", SIGHT)
+def test_models_that_meet_in_a_figure_can_be_told_apart(models, sight):
+    for one, two in itertools.combinations(models, 2):
+        apart = [seen(plots.COLORS[name], sight) for name in (one, two)]
+        assert np.linalg.norm(apart[0] - apart[1]) > 17, (one, two)
+
+
+def test_every_model_stands_out_from_white():
+    faint = {n for n, shade in plots.COLORS.items() if contrast_on_white(shade) < 3}
+    assert not faint
+
+
+def test_two_names_of_one_model_share_its_colour():
+    for one, two in (("hard", "SIM hard"), ("soft", "SIM soft"), ("product", "ESMM"),
+                     ("ordinary", "fine-tuned")):  # fmt: skip
+        assert plots.COLORS[one] == plots.COLORS[two]
+
+
+def test_what_is_no_model_takes_the_others_in_turn():
+    assert plots.color("unknown", 1) == plots.OTHERS[1]
+    assert plots.color("unknown", len(plots.OTHERS)) == plots.OTHERS[0]
+    assert len(set(plots.OTHERS)) == len(plots.OTHERS)
