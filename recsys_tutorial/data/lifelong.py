@@ -226,7 +226,8 @@ def recurring_interests(
 
     topic = visited.repeat_interleave(visit, 1)  # (N, L)
     strays = torch.rand(topic.shape, generator=g) >= loyal
-    sides = side.repeat_interleave(visit, 1) ^ strays.long()
+    sides = side.repeat_interleave(visit, 1)
+    sides ^= strays  # in place, here and below: histories are long
     which = torch.randint(n_items, topic.shape, generator=g)
     days = -torch.rand(shape, generator=g).clamp(min=1e-9).log()  # after each visit
     age = days.flip(1).cumsum(1).flip(1).repeat_interleave(visit, 1)
@@ -240,7 +241,7 @@ def recurring_interests(
     probability = torch.sigmoid(strength * (2.0 * agrees - 1))
     last = torch.randint(n_items, (n_rows,), generator=g)
     return {
-        "long": 1 + (topic * 2 + sides) * n_items + which,
+        "long": sides.add_(topic, alpha=2).mul_(n_items).add_(which).add_(1),
         "candidate": 1 + (aim * 2 + aim_side) * n_items + last,
         "label": (torch.rand(n_rows, generator=g) < probability).float(),
         "probability": probability,

@@ -22,7 +22,7 @@ class Block(nn.Module):
     """Causal self-attention, then two layers at each step: ``(B, L, D)`` to the same.
 
     The block of SASRec (Kang and McAuley 2018). A step sees itself and what came
-    before it. Padding stands behind the history, so no real step ever sees it.
+    before it. Padding comes after the history, so no real step ever sees it.
     """
 
     def __init__(self, dim, heads):

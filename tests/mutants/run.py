@@ -92,6 +92,8 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--jobs", type=int, default=min(2, os.cpu_count() or 1))
     parser.add_argument("--save", action="store_true", help="write README.md's table")
     options = parser.parse_args(arguments)
+    if options.save and options.modules:
+        parser.error("--save writes the whole table, and so goes without modules")
     chosen = options.modules or modules()
     cases = [(m, None, None) for m in chosen]  # first of all, the modules as they are
     cases += [(m, name, text) for m in chosen for name, text in breaks(m).items()]
