@@ -84,6 +84,15 @@ def test_stacked_linear_starts_as_nn_linear_does():
     assert abs(ours.std() - theirs.std()) < 0.01
 
 
+def test_a_tower_is_two_layers_with_a_relu_between():
+    towers, h = Towers(2, width=4, units=3), torch.randn(5, 2, 4)
+    first, second = towers.hidden, towers.output
+    for t in range(2):
+        inner = torch.relu(h[:, t] @ first.weight[t] + first.bias[t])
+        logit = inner @ second.weight[t] + second.bias[t]
+        assert torch.allclose(towers(h)[:, t], logit[:, 0], atol=1e-6)
+
+
 def test_towers_do_not_talk_to_each_other():
     towers = Towers(2, width=4, units=3)
     h = torch.randn(5, 2, 4, requires_grad=True)

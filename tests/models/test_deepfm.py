@@ -97,6 +97,12 @@ def test_rows_are_independent(groups):
     assert torch.allclose(model(one), model(data)[:1])
 
 
+def test_the_loss_is_a_mean_over_the_rows():
+    model, data = build(), batch()
+    twice = {name: torch.cat([values, values]) for name, values in data.items()}
+    assert torch.allclose(model.loss(twice), model.loss(data))
+
+
 def test_eight_samples_can_be_learnt_by_heart():
     model = build()
     data = batch(8) | {"item": torch.tensor([1, 1, 2, 2, 3, 3, 4, 4])}

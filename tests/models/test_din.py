@@ -117,6 +117,14 @@ def test_more_padding_changes_nothing(kind):
 
 
 @ALL
+def test_padding_stays_zero_even_as_a_candidate(kind):
+    model, data = build(kind), batch()
+    model.loss(data | {"candidate": torch.zeros(10).long()}).backward()
+    assert (model.items.ids.grad[0] == 0).all()
+    assert (model.items.ids.grad[1:] != 0).any()
+
+
+@ALL
 def test_the_order_of_the_history_changes_nothing(kind):
     model, data = build(kind), batch()
     order = torch.randperm(L, generator=torch.Generator().manual_seed(1))

@@ -125,6 +125,15 @@ def test_without_a_conversion_the_pull_is_in_proportion_to_the_click_rate(a, b):
 
 
 @pytest.mark.parametrize(("a", "b"), [(-3.0, -1.0), (0.0, 0.0), (1.0, 2.0)])
+def test_the_product_teaches_the_click_tower_too(a, b):
+    logits = torch.tensor([[a, b], [a, b]], requires_grad=True)
+    (2 * product_cross_entropy(logits, torch.tensor([0.0, 1.0]))).backward()
+    p, q = 1 / (1 + math.exp(-a)), 1 / (1 + math.exp(-b))
+    expected = [p * q * (1 - p) / (1 - p * q), p - 1]
+    assert logits.grad[:, 0].tolist() == pytest.approx(expected, rel=1e-4)
+
+
+@pytest.mark.parametrize(("a", "b"), [(-3.0, -1.0), (0.0, 0.0), (1.0, 2.0)])
 @pytest.mark.parametrize("true_q", [0.05, 0.6])
 def test_with_the_right_click_rate_it_pulls_as_clicks_alone_do_but_less(a, b, true_q):
     p, q = 1 / (1 + math.exp(-a)), 1 / (1 + math.exp(-b))
