@@ -79,6 +79,13 @@ def test_the_loss_agrees_with_a_slow_loop_over_tasks_and_equations(groups):
     torch.testing.assert_close(model.loss(data), total / len(data["item"]))
 
 
+def test_the_penalty_adds_the_squares_of_the_generator_s_weights():
+    plain, fined = build(), build(penalty=0.1)
+    extra = fined.loss(tasks()) - plain.loss(tasks())
+    squares = sum(w**2 for w in fined.generator.weight.flatten())
+    torch.testing.assert_close(extra, 0.1 * squares)
+
+
 @BOTH
 def test_the_meta_gradient_agrees_with_finite_differences(groups):
     model, data = build(groups, inner_rate=2.0, penalty=0.1), tasks()
