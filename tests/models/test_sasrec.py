@@ -137,13 +137,15 @@ def test_the_contrastive_loss_of_equal_views_is_the_log_of_the_others():
 def test_the_loss_is_the_weighted_sum():
     data = batch()
     data["views"] = data["views"][:, :1].expand(-1, 2, -1)  # any pair is the same
-    model = build(weight=0.5)
+    model = build(weight=0.5, temperature=1e4)  # so high that the contrast shows
     torch.manual_seed(1)
     total = model.loss(data)
     torch.manual_seed(1)
     plain = model.next_item_loss(data)
     flat = model.explain({"history": data["views"][:, 0]}).states.flatten(1)
-    close(total, plain + 0.5 * contrastive_loss(flat, flat))
+    contrast = contrastive_loss(flat, flat, 1e4)
+    assert contrast > 0.1
+    close(total, plain + 0.5 * contrast)
 
 
 def test_a_view_is_compared_with_the_other_one_whatever_the_draw():
