@@ -98,8 +98,8 @@ def test_bad_quotas(change, message):
 
 def test_room_counts_what_is_unseen_once():
     clusters = torch.tensor([-1, 0, 0, 0, 1, 1])
-    seen = torch.tensor([[1, 1, 4, 0], [0, 0, 0, 0]])
-    assert room_left(clusters, seen).tolist() == [[2, 1], [3, 2]]
+    seen = torch.tensor([[1, 1, 4, 0], [0, 0, 0, 0], [1, 2, 3, 4]])
+    assert room_left(clusters, seen).tolist() == [[2, 1], [3, 2], [0, 1]]
 
 
 # --- the index

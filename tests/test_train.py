@@ -138,6 +138,8 @@ def test_repeat_seeds_each_run_and_leaves_the_generator_alone():
     assert torch.equal(torch.rand(1), expected)
     assert runs.values("a", "score").equals(runs.values("b", "score"))
     assert runs.values("a", "score").index.tolist() == [0, 1, 2]
+    drawn = runs.values("a", "score") - [0, 1, 2]
+    assert drawn.nunique() == 3  # each seed draws numbers of its own
 
 
 def test_two_processes_give_what_one_gives():
