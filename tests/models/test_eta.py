@@ -53,6 +53,11 @@ BIT_LISTS = st.integers(1, 150).flatmap(
 )
 
 
+def test_the_distance_counts_the_bits_in_which_two_codes_differ():
+    a, b = torch.tensor([[0b1100, -1]]), torch.tensor([[0b1010, 0]])
+    assert hamming(a, b).tolist() == [2 + 64]
+
+
 @settings(deadline=None)
 @given(BIT_LISTS)
 def test_packed_codes_differ_in_as_many_bits_as_unpacked_ones(pair):
