@@ -128,7 +128,7 @@ def save(rows: list[tuple[str, str, str]]) -> None:
         "| --- | --- | --- |",
     ]
     for module, name, test in rows:
-        lines.append(f"| {module} | {name} | {f'`{test}`' if test else '**none**'} |")
+        lines.append(f"| `{module}` | {name} | {f'`{test}`' if test else '**none**'} |")
     readme.write_text(head + mark + "\n" + "\n".join(lines) + "\n", encoding="utf-8")
 
 
