@@ -38,7 +38,7 @@ def search(page, words):
         ("en", "gate weights", "notebooks/multitask/mmoe.html"),
         ("en", "confidence interval", "book/how-to-read.html"),
         ("en", "reimplementations", ""),
-        ("en", "sharing clearly", "notebooks/multitask/mmoe.html"),
+        ("en", "sharing evenly", "notebooks/multitask/mmoe.html"),
         ("en", "目标注意力", "book/glossary.html"),
         ("both", "目标注意力", "book/glossary.html"),
         ("both", "logistic function", "book/notation.html"),
