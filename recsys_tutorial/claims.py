@@ -3,6 +3,7 @@
 import html
 from dataclasses import asdict, dataclass
 
+from recsys_tutorial.budget import is_quick
 from recsys_tutorial.metrics import Interval
 
 MIME = "application/vnd.recsys-tutorial.claims+json"
@@ -10,6 +11,7 @@ VERDICTS = {
     "holds": ("成立", "holds"),
     "not seen": ("未见", "not seen here"),
     "reversed": ("相反", "reversed"),
+    "quick run": ("快速运行，不作结论", "quick run, no verdict"),
 }
 
 
@@ -38,6 +40,7 @@ class Claim:
     ------
     AssertionError
         If the mean is outside of `within`: the text around it may no longer be true.
+        A quick run does not ask, since it has hardly trained.
     """
 
     zh: str
@@ -58,7 +61,7 @@ class Claim:
         if (self.expected == "near zero") != (self.near > 0):
             raise ValueError("near goes with expected='near zero', and is above 0")
         low, high = self.within
-        if not low <= self.measured.mean <= high:
+        if not is_quick() and not low <= self.measured.mean <= high:
             raise AssertionError(
                 f"{self.quantity} is {self.measured.mean:.4g}, outside of "
                 f"[{low:g}, {high:g}]: {self.en}"
@@ -66,7 +69,12 @@ class Claim:
 
     @property
     def verdict(self) -> str:
-        """ "holds", "not seen" or "reversed", from the interval alone."""
+        """ "holds", "not seen" or "reversed", from the interval alone.
+
+        In a quick run it is "quick run", whatever the interval.
+        """
+        if is_quick():
+            return "quick run"
         low, high = self.measured.low, self.measured.high
         if self.expected == "near zero":
             if -self.near <= low and high <= self.near:

@@ -15,6 +15,7 @@ from joblib import Parallel, delayed
 from torch import Tensor, nn
 from tqdm.auto import tqdm
 
+from recsys_tutorial.budget import is_quick, quick_run
 from recsys_tutorial.data.tensors import check_data, minibatches
 from recsys_tutorial.layers import positive
 from recsys_tutorial.metrics import mean_interval
@@ -199,10 +200,12 @@ def parallel(calls: Iterable[Callable[[], Any]], jobs: int = 2) -> Iterator[Any]
             # A process that has loaded the data looks to joblib like one that leaks
             # memory: it is replaced, which changes no result.
             warnings.filterwarnings("ignore", message="A worker stopped while some")
-            yield from pool(delayed(_call)(path, n) for n in range(len(calls)))
+            quick = is_quick()
+            yield from pool(delayed(_call)(path, n, quick) for n in range(len(calls)))
 
 
-def _call(path: Path, n: int) -> Any:
+def _call(path: Path, n: int, quick: bool) -> Any:
+    quick_run(quick)  # the process may be older than the switch
     return _calls(path)[n]()
 
 
