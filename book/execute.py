@@ -1,9 +1,10 @@
 """Run notebooks from top to bottom, each in a fresh kernel, and keep the outputs.
 
-``python book/execute.py [paths] [--jobs N]`` rewrites each notebook in place, in one
-step, when all its cells have run; a notebook that fails stays as it was.  What would
-differ from run to run or from machine to machine (timings, progress bars, versions)
-is left out of the file.
+``python book/execute.py [names] [--all] [--jobs N]`` rewrites each notebook in place,
+in one step, when all its cells have run; a notebook that fails or is interrupted stays
+as it was.  Without names it takes those whose results are stale.  What would differ
+from run to run or from machine to machine (timings, progress bars, versions) is left
+out of the file; what the results depend on goes into its fingerprint.
 """
 
 import argparse
@@ -18,11 +19,15 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from pathlib import Path
 
+import fingerprint
 import notebook_files
 from nbclient import NotebookClient
 from nbclient.exceptions import CellExecutionError, CellTimeoutError, DeadKernelError
 from nbformat import NotebookNode
-from notebook_files import CELL_METADATA, METADATA
+from notebook_files import CELL_METADATA, FINGERPRINT, METADATA
+from tqdm import tqdm
+
+from recsys_tutorial.budget import VARIABLE as QUICK
 
 CELL_SECONDS = 600
 WIDGET = "application/vnd.jupyter.widget-view+json"
@@ -37,7 +42,7 @@ def execute(
     kernels: set[int],
     finished: Callable[[NotebookNode, float], None] | None = None,
 ) -> str:
-    """Run one notebook and save it with its new outputs.
+    """Run one notebook in full and save it with its new outputs and fingerprint.
 
     Parameters
     ----------
@@ -56,9 +61,11 @@ def execute(
     Raises
     ------
     RuntimeError
-        If a cell fails, takes longer than `CELL_SECONDS`, or its kernel dies.
+        If a cell fails, takes longer than `CELL_SECONDS`, or its kernel dies, or if
+        what the notebook depends on has changed in the meantime.
     """
     notebook = notebook_files.read(path)
+    before = fingerprint.take(notebook)
     for cell in notebook.cells:
         if cell.cell_type == "code":
             cell.update(outputs=[], execution_count=None)
@@ -74,10 +81,16 @@ def execute(
     )
     # Figures must go into the notebook, whatever back end the shell asks for.
     environment = {k: v for k, v in os.environ.items() if k != "MPLBACKEND"}
+    environment[QUICK] = "0"
     # A loop of its own, closed at the end with all that hangs on it: nbclient's
     # synchronous calls leave one open in each thread.
     cost = asyncio.run(_run_cells(client, environment, kernels, finished))
     clean(notebook)
+    after = fingerprint.take(notebook)
+    for part in ("modules", "data"):
+        if before[part] != after[part]:
+            raise RuntimeError("the package changed while it ran: run it again")
+    notebook.metadata[FINGERPRINT] = after
     notebook_files.save(notebook, path)
     return cost
 
@@ -162,9 +175,12 @@ def _slim(svg: str) -> str:
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Execute the notebooks named on the command line."""
+    """Execute the notebooks named on the command line, or those that are stale."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("paths", nargs="*", help="notebooks or folders (default: all)")
+    parser.add_argument(
+        "names", nargs="*", help="multitask/mmoe, mmoe, or a path (default: the stale)"
+    )
+    parser.add_argument("--all", action="store_true", help="all, stale or not")
     parser.add_argument(
         "--jobs",
         type=int,
@@ -175,21 +191,47 @@ def main(arguments: list[str] | None = None) -> int:
     if options.jobs < 1:
         parser.error(f"--jobs is {options.jobs}, expected 1 or more")
     try:
-        paths = notebook_files.find(options.paths)
-    except FileNotFoundError as error:
+        paths = notebook_files.find(options.names)
+        if any(path.resolve().is_relative_to(notebook_files.ROOT) for path in paths):
+            fingerprint.check_versions()
+    except (FileNotFoundError, ValueError) as error:
         parser.error(str(error))
+    if not options.names and not options.all:
+        paths = [path for path in paths if _is_stale(path)]
+        if not paths:
+            print("nothing to run: all results are of this code (--all runs all)")
+    return _run(paths, options.jobs)
+
+
+def _is_stale(path: Path) -> bool:
+    reasons = fingerprint.stale(notebook_files.read(path))
+    if reasons:
+        more = f", and {len(reasons) - 2} more" if len(reasons) > 2 else ""
+        print(f"{notebook_files.shown(path)}: {'; '.join(reasons[:2])}{more}")
+    return bool(reasons)
+
+
+def _run(paths: list[Path], jobs: int) -> int:
+    """Execute notebooks, some at a time; give the exit status."""
     kernels: set[int] = set()
     failed = 0
-    pool = ThreadPoolExecutor(options.jobs)
+    pool = ThreadPoolExecutor(jobs)
+    count = sum(len(notebook_files.read(path).cells) for path in paths)
+    bar = tqdm(total=count, unit=" cells", disable=None, leave=False)
     try:
-        running = {pool.submit(execute, path, kernels): path for path in paths}
+        running = {
+            pool.submit(execute, path, kernels, lambda *_: bar.update()): path
+            for path in paths
+        }
         for done, future in enumerate(as_completed(running), start=1):
             where = f"[{done}/{len(paths)}] {notebook_files.shown(running[future])}"
             try:
-                print(f"{where}: {future.result()}", flush=True)
+                told = future.result()
             except (RuntimeError, ValueError, OSError) as error:
                 failed += 1
-                print(f"{where}: {error}; the file is as it was", flush=True)
+                told = f"{error}; the file is as it was"
+            bar.write(f"{where}: {told}")
+            sys.stdout.flush()
     except KeyboardInterrupt:
         pool.shutdown(wait=False, cancel_futures=True)
         while not all(future.done() for future in running):
@@ -200,6 +242,7 @@ def main(arguments: list[str] | None = None) -> int:
         return 130
     finally:
         pool.shutdown()
+        bar.close()
     return int(failed > 0)
 
 

@@ -16,10 +16,14 @@ METADATA = {
     "language_info": {"name": "python"},
 }
 CELL_METADATA = ("tags", "mystnb")
+# What book/fingerprint.py keeps beside it.
+FINGERPRINT = "fingerprint"
 
 
 def find(paths: Iterable[str | Path] = ()) -> list[Path]:
     """List the notebooks among and below `paths`; without any, all of the book's.
+
+    A path may be a chapter's name, too: ``multitask/mmoe``, or ``mmoe`` alone.
 
     Raises
     ------
@@ -28,6 +32,9 @@ def find(paths: Iterable[str | Path] = ()) -> list[Path]:
     """
     found = []
     for path in [Path(path) for path in paths] or [NOTEBOOKS]:
+        if not path.exists() and not path.is_absolute():
+            named = list(NOTEBOOKS.rglob(f"{path}.ipynb"))
+            path = named[0] if len(named) == 1 else path
         if path.is_dir():
             below = sorted(path.rglob("*.ipynb"))
             found += [p for p in below if ".ipynb_checkpoints" not in p.parts]

@@ -74,3 +74,11 @@ def test_the_output_carries_records_html_and_text():
 def test_what_was_measured_is_text_and_no_html():
     html = Claims(claim(0.1, 0.2, quantity="share <b> & more"))._repr_html_()
     assert "share &lt;b&gt; &amp; more" in html
+
+
+def test_a_quick_run_asserts_no_bounds_and_gives_no_verdict(monkeypatch):
+    monkeypatch.setenv("RECSYS_TUTORIAL_QUICK", "1")
+    found = Claims(claim(0.1, 0.2, within=(0.5, 1)))
+    assert found.records()[0]["verdict"] == "quick run"
+    assert "快速运行，不作结论" in found._repr_html_()
+    assert "quick run, no verdict" in found._repr_mimebundle_()["text/plain"]

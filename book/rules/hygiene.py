@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import notebook_files
 from nbformat import NotebookNode
 from nbformat.validator import iter_validate
-from notebook_files import CELL_METADATA, METADATA
+from notebook_files import CELL_METADATA, FINGERPRINT, METADATA
 
 from rules.reading import Problem, tags
 
@@ -40,7 +40,7 @@ def valid(notebook: NotebookNode) -> Iterator[Problem]:
 
 def metadata(notebook: NotebookNode) -> Iterator[Problem]:
     """Nothing about the editor, the run or the machine is kept."""
-    for key in sorted(set(notebook.metadata) | set(METADATA)):
+    for key in sorted((set(notebook.metadata) | set(METADATA)) - {FINGERPRINT}):
         if notebook.metadata.get(key) != METADATA.get(key):
             yield Problem(
                 None,

@@ -9,6 +9,7 @@ import time
 from pathlib import Path
 
 import execute
+import fingerprint
 import notebook_files
 import pytest
 from nbformat import NotebookNode, v4
@@ -44,12 +45,59 @@ def test_outputs_are_kept_and_nothing_else(tiny, capsys):
     assert first.outputs[1].data == {"text/plain": "2"}
     assert str(path.parent) in second.outputs[0].data["text/plain"]
     assert first.metadata == {"tags": ["solution"]}
-    assert done.metadata == notebook_files.METADATA
+    assert set(done.metadata) == {*notebook_files.METADATA, "fingerprint"}
+    assert fingerprint.stale(done) == []
     assert first.id == "cell-0"
     assert len({first.id, second.id, last.id}) == 3
     again = path.read_bytes()
     assert execute.main([str(path)]) == 0
     assert path.read_bytes() == again
+
+
+def test_a_run_is_full_and_without_the_shells_back_end(tiny, monkeypatch):
+    monkeypatch.setenv(execute.QUICK, "1")
+    path = tiny("n.ipynb", f"import os; os.environ['{execute.QUICK}']")
+    assert execute.main([str(path)]) == 0
+    assert notebook_files.read(path).cells[0].outputs[0].data["text/plain"] == "'0'"
+
+
+def test_a_package_that_changes_meanwhile_is_noticed(tiny, monkeypatch, capsys):
+    path = tiny("n.ipynb", "1")
+    before = path.read_bytes()
+    prints = [{"modules": {"a": digit}, "data": {}} for digit in "12"]
+    monkeypatch.setattr(fingerprint, "take", lambda _: prints.pop())
+    assert execute.main([str(path)]) == 1
+    assert "changed while it ran: run it again" in capsys.readouterr().out
+    assert path.read_bytes() == before
+
+
+def test_what_is_stale_is_run_by_default(tiny, monkeypatch, capsys):
+    old, fresh = tiny("old.ipynb", "1"), tiny("fresh.ipynb", "2")
+    monkeypatch.setattr(notebook_files, "find", lambda _: [old, fresh])
+    execute.execute(fresh, set())
+    written, ran = fresh.read_bytes(), []
+    monkeypatch.setattr(execute, "_run", lambda paths, jobs: ran.extend(paths) or 0)
+    assert execute.main([]) == 0
+    assert ran == [old]
+    assert "old.ipynb: it has no fingerprint" in capsys.readouterr().out
+    assert fresh.read_bytes() == written
+    assert execute.main(["--all"]) == 0
+    assert ran == [old, old, fresh]
+
+
+def test_nothing_stale_means_nothing_to_run(tiny, monkeypatch, capsys):
+    path = tiny("n.ipynb", "1")
+    assert execute.main([str(path)]) == 0
+    monkeypatch.setattr(notebook_files, "find", lambda _: [path])
+    assert execute.main([]) == 0
+    assert "nothing to run" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("name", ["multitask/mmoe", "mmoe", "notebooks/multitask"])
+def test_a_notebook_is_found_by_its_name(name, monkeypatch):
+    monkeypatch.chdir(notebook_files.ROOT)
+    found = [path.resolve() for path in notebook_files.find([name])]
+    assert notebook_files.NOTEBOOKS / "multitask" / "mmoe.ipynb" in found
 
 
 def test_progress_bars_are_left_out_and_warnings_stay(tiny):
