@@ -160,13 +160,7 @@ class Cell(ast.Module):
 
 
 def parse(source: str) -> Cell:
-    """Parse a cell's code, IPython's magics included.
-
-    Raises
-    ------
-    SyntaxError
-        If it is no code.
-    """
+    """Parse a cell's code, IPython's magics included."""
     tree = ast.parse(TransformerManager().transform_cell(source))
     return Cell(body=tree.body, type_ignores=[])
 

@@ -124,9 +124,13 @@ STYLE = {
 
 
 def use_book_style() -> None:
-    """Set matplotlib's defaults to the book's and draw figures as SVG."""
+    """Set matplotlib's defaults to the book's; draw figures as SVG and as PNG.
+
+    Sites and printers take the SVG. JupyterLab hides it in a notebook that its reader
+    has not signed, and shows the PNG, of two pixels for one.
+    """
     plt.rcParams.update(STYLE)
-    set_matplotlib_formats("svg", metadata={"Date": None})
+    set_matplotlib_formats("svg", "retina", metadata={"Date": None})
 
 
 def canvas(rows: int = 1, columns: int = 1, height: float = 2.6, **options):

@@ -133,9 +133,11 @@ def outputs(cell: dict, edition: str) -> list[str]:
     found = []
     for output in cell.get("outputs", []):
         data = output.get("data", {})
-        images = [kind for kind in data if kind.startswith("image/")]
-        if images:
-            found.append(wide(image(images[0], "".join(data[images[0]]), alt)))
+        # of a figure's two pictures the sharper: an SVG comes last by name
+        if kind := max(
+            (kind for kind in data if kind.startswith("image/")), default=""
+        ):
+            found.append(wide(image(kind, "".join(data[kind]), alt)))
         elif "text/html" in data:
             found.append(wide(keep_html("".join(data["text/html"]), edition)))
         else:

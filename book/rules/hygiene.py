@@ -11,7 +11,7 @@ from notebook_files import CELL_METADATA, FINGERPRINT, METADATA
 
 from rules.reading import Problem, tags
 
-BYTES = 400_000
+BYTES = 600_000
 TAGS = re.compile(
     r"lang-(zh|en)|bootstrap|colab-badge|source=[\w.]+|solution|answer|check"
     r"|nbval-check-output"

@@ -74,21 +74,26 @@ def figures(notebook: NotebookNode) -> Iterator[Problem]:
             yield Problem(index, "the alternative text's English half holds Chinese")
         for slip in chinese_slips(chinese):
             yield Problem(index, f"alternative text: {slip}")
-        for mime, data in drawn:
-            if mime == "image/svg+xml" and re.search(f"[{CJK}]", data):
+        for bundle in drawn:
+            if re.search(f"[{CJK}]", bundle.get("image/svg+xml", "")):
                 yield Problem(
                     index, "Chinese in an SVG figure needs a font: use English labels"
                 )
+            if "image/svg+xml" in bundle and "image/png" not in bundle:
+                yield Problem(
+                    index,
+                    "an SVG without a PNG beside it cannot be seen where the notebook "
+                    "is not signed: plots.use_book_style() draws both",
+                )
 
 
-def pictures(cell: NotebookNode) -> list[tuple[str, str]]:
-    """Give the images among a code cell's outputs: type and data."""
-    return [
-        (mime, data)
+def pictures(cell: NotebookNode) -> list[dict[str, str]]:
+    """Give the figures among a code cell's outputs: each as type -> data."""
+    found = [
+        {k: v for k, v in output.get("data", {}).items() if k in PICTURES}
         for output in cell.outputs
-        for mime, data in output.get("data", {}).items()
-        if mime in PICTURES
     ]
+    return list(filter(None, found))
 
 
 def captions(notebook: NotebookNode) -> Iterator[Problem]:

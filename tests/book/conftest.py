@@ -44,7 +44,7 @@ from IPython.display import display
 kind = "application/vnd.recsys-tutorial.claims+json"
 display({kind: [{"paper": "weights sum to 1"}], "text/plain": "1 claim"}, raw=True)"""
 PLOT = """\
-%config InlineBackend.figure_formats = ["svg"]
+%config InlineBackend.figure_formats = ["svg", "retina"]
 import matplotlib.pyplot as plt
 
 plt.bar(["first", "second"], softmax([0.0, 0.0]))
@@ -206,35 +206,3 @@ def chromium():
         )
         yield browser
         browser.close()
-
-
-@pytest.fixture
-def visit(chromium, address):
-    """Open pages of the site; complain of console errors and foreign requests."""
-    contexts, problems = [], []
-
-    def open_page(name, **options):
-        base = options.pop("base", address)
-        context = chromium.new_context(base_url=base, **options)
-        contexts.append(context)
-        page = context.new_page()
-        page.on(
-            "console",
-            lambda m: problems.append(m.text) if m.type in ("error", "warning") else 0,
-        )
-        page.on("pageerror", lambda error: problems.append(str(error)))
-        page.on(
-            "request",
-            lambda request: (
-                None
-                if request.url.startswith((base, "data:"))
-                else problems.append(f"foreign: {request.url}")
-            ),
-        )
-        page.goto(base + name)
-        return page
-
-    yield open_page
-    for context in contexts:
-        context.close()
-    assert problems == []

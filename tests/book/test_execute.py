@@ -1,11 +1,13 @@
 """Notebooks are executed in place: whole, or not at all."""
 
+import base64
 import os
 import re
 import signal
 import subprocess
 import sys
 import time
+from io import BytesIO
 from pathlib import Path
 
 import execute
@@ -13,6 +15,7 @@ import fingerprint
 import notebook_files
 import pytest
 from nbformat import NotebookNode, v4
+from PIL import Image, ImageChops
 
 MEET = """\
 import pathlib, time
@@ -127,6 +130,19 @@ def test_cleaning_drops_widgets_and_dates():
     assert [output.data for output in cell.outputs] == [
         {"image/svg+xml": '<svg><path d="M 0.25 1.123 z"/></svg>'}
     ]
+
+
+def test_a_png_gets_a_palette_and_looks_the_same():
+    picture = Image.linear_gradient("L").convert("RGB").resize((64, 64))
+    made = BytesIO()
+    picture.save(made, format="PNG")
+    data = {"image/png": base64.b64encode(made.getvalue()).decode()}
+    cell = v4.new_code_cell("plot()", outputs=[v4.new_output("display_data", data)])
+    execute.clean(v4.new_notebook(cells=[cell]))
+    found = Image.open(BytesIO(base64.b64decode(cell.outputs[0].data["image/png"])))
+    assert (found.mode, found.size) == ("P", (64, 64))
+    far = ImageChops.difference(found.convert("RGB"), picture)
+    assert max(high for _, high in far.getextrema()) <= 4
 
 
 @pytest.mark.parametrize(

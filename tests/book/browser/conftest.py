@@ -1,0 +1,181 @@
+"""Pages of the built site in a real browser, the search, and axe."""
+
+import re
+from pathlib import Path
+from types import SimpleNamespace
+from urllib.parse import parse_qs, urlsplit
+
+import axe_playwright_python
+import pytest
+from playwright.sync_api import expect
+
+PHONE = {"width": 390, "height": 844}
+DESK = {"width": 1280, "height": 720}
+AXE = Path(axe_playwright_python.__file__).with_name("axe.min.js")
+# A chapter has thousands of bits of text, and axe weighs each against what is behind
+# it: nine tenths of its time. Three of a kind are enough. Of a kind are texts of one
+# colour, size, weight and shadow on the same ground: the ground is every element around
+# them that paints, is see-through, or is moved from its place. In drawings, where a
+# text may lie on any shape, and in fields, which hold no text, each is weighed.
+MARK_KINDS = """() => {
+    const grounds = new Map(), seen = new Map();
+    const ground = element => {
+        if (!element) return "";
+        if (!grounds.has(element)) {
+            const {backgroundColor, backgroundImage, opacity, filter, position}
+                = getComputedStyle(element);
+            const own = [backgroundColor, backgroundImage, opacity, filter, position];
+            const plain = own.join() === "rgba(0, 0, 0, 0),none,1,none,static";
+            const more = plain ? "" : [element.className, ...own].join() + " / ";
+            grounds.set(element, more + ground(element.parentElement));
+        }
+        return grounds.get(element);
+    };
+    const isText = node => node.nodeType === Node.TEXT_NODE && node.data.trim();
+    for (const element of document.querySelectorAll("body *")) {
+        delete element.dataset.weigh;
+        const single = element.closest("svg, input, select, textarea");
+        if (!single && ![...element.childNodes].some(isText)) continue;
+        if (!element.checkVisibility()) continue;
+        const {color, fontSize, fontWeight, textShadow} = getComputedStyle(element);
+        const look = [color, fontSize, fontWeight, textShadow].join();
+        const kind = look + " on " + ground(element);
+        const count = (seen.get(kind) ?? 0) + 1;
+        seen.set(kind, count);
+        if (single || count <= 3) element.dataset.weigh = "";
+    }
+}"""
+RUN_AXE = """options => {
+    const weighed = {id: "color-contrast", selector: "[data-weigh]"};
+    axe.configure({rules: [weighed]});
+    return axe.run(document, {resultTypes: ["violations"], ...options})
+        .then(found => found.violations);
+}"""
+
+
+def watch(page, base, problems):
+    """Note console errors and foreign requests of a page among the problems."""
+    page.on(
+        "console",
+        lambda m: problems.append(m.text) if m.type in ("error", "warning") else 0,
+    )
+    page.on("pageerror", lambda error: problems.append(str(error)))
+    page.on(
+        "request",
+        lambda request: (
+            None
+            if request.url.startswith((base, "data:"))
+            else problems.append(f"foreign: {request.url}")
+        ),
+    )
+
+
+@pytest.fixture
+def visit(chromium, address):
+    """Open pages of the site; complain of console errors and foreign requests."""
+    contexts, problems = [], []
+
+    def open_page(name, **options):
+        base = options.pop("base", address)
+        context = chromium.new_context(base_url=base, **options)
+        contexts.append(context)
+        page = context.new_page()
+        watch(page, base, problems)
+        page.goto(base + name)
+        return page
+
+    yield open_page
+    for context in contexts:
+        context.close()
+    assert problems == []
+
+
+@pytest.fixture(scope="class")
+def context(chromium):
+    """Keep one window with a cache for all pages of a class."""
+    context = chromium.new_context(viewport=PHONE)
+    yield context
+    context.close()
+
+
+@pytest.fixture(scope="class")
+def opened(context, address, name):
+    """Open a page on a phone, in the light; give it and the problems it has."""
+    page, problems = context.new_page(), []
+    watch(page, address, problems)
+    page.emulate_media(color_scheme="light")
+    page.goto(address + name)
+    page.evaluate("document.fonts.ready.then(() => true)")
+    yield SimpleNamespace(page=page, problems=problems)
+    page.close()
+
+
+@pytest.fixture
+def page(opened):
+    """Give the open page at a desk; complain of new errors and foreign requests."""
+    opened.page.set_viewport_size(DESK)
+    yield opened.page
+    problems, opened.problems[:] = opened.problems[:], []
+    assert problems == []
+
+
+@pytest.fixture(scope="session")
+def search():
+    """Search from the bar on top of a page; give the addresses that are found."""
+
+    def find(page, words):
+        page.locator(".bar [type=search]").fill(words)
+        page.locator(".bar [type=search]").press("Enter")
+        page.wait_for_url(lambda url: parse_qs(urlsplit(url).query) == {"q": [words]})
+        # once all that was found is listed, the line above says how many pages it is
+        expect(page.locator("#search-results > p.search-summary")).to_have_text(
+            re.compile(r"\d|没有|did not"), timeout=10_000
+        )
+        found = page.locator("ul.search > li > a")
+        return " ".join(found.evaluate_all("all => all.map(a => a.pathname)"))
+
+    return find
+
+
+@pytest.fixture(scope="module")
+def searching(chromium, address, search):
+    """Search an edition, always in the same page; then complain as `visit` does."""
+    pages, problems = {}, []
+    context = chromium.new_context()
+
+    def find(edition, words):
+        if edition not in pages:
+            pages[edition] = context.new_page()
+            watch(pages[edition], address, problems)
+            pages[edition].goto(f"{address}{edition}/book/index.html")
+        found = search(pages[edition], words)
+        assert problems == []
+        return found
+
+    yield find
+    context.close()
+
+
+@pytest.fixture(scope="session")
+def grave():
+    """Let axe look at a page in a theme; give the serious and the critical faults.
+
+    In the light all of axe's rules are asked. Of these only the rules on colours can
+    answer otherwise in the dark, where nothing changes but the colours; so only they,
+    which axe itself tags as `cat.color`, are asked there.
+    """
+
+    def look(page, theme):
+        page.emulate_media(color_scheme=theme)
+        if not page.evaluate("'axe' in window"):
+            page.add_script_tag(path=AXE)
+        page.evaluate(MARK_KINDS)
+        options = {"runOnly": ["cat.color"]} if theme == "dark" else {}
+        return [
+            f"{violation['id']} ({violation['impact']}): {node['html'][:150]}"
+            for violation in page.evaluate(RUN_AXE, options)
+            if violation["impact"] in ("serious", "critical")
+            for node in violation["nodes"]
+        ]
+
+    return look
