@@ -34,7 +34,7 @@ TEXTS = "<p>One of many.</p>" * 20
             "contrast",
         ),
         (
-            "a { color: inherit; text-decoration: none }",
+            "a { color: light-dark(#222, #eee); text-decoration: none }",
             "<p>This is <a href='/'>a link</a> like any word.</p>",
             "link-in-text-block",
             "link-in-text-block",

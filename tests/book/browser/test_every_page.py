@@ -17,7 +17,6 @@ from playwright.sync_api import expect
 EDITIONS = tuple(editions.LANGUAGES)
 CHAPTERS = contents.chapters()
 OTHERS = [name for name in contents.pages() if name not in CHAPTERS]
-PHONE = {"width": 390, "height": 844}
 # What a page says of itself: some words from the middle of it.
 PHRASE = {"zh": "[\u4e00-\u9fff]{6,9}", "en": r"[a-z]{5,} (?:of )?[a-z]{5,}"}
 
@@ -35,15 +34,13 @@ class Page:
         problems, opened.problems[:] = opened.problems[:], []
         assert problems == []
 
-    def test_a_page_fits_a_phone(self, page):
-        page.set_viewport_size(PHONE)
-        wide = page.evaluate("document.documentElement.scrollWidth")
-        assert wide <= PHONE["width"], "the page is wider than the phone"
+    def test_a_page_fits_a_phone(self, phone):
+        wide = phone.evaluate("document.documentElement.scrollWidth")
+        assert wide <= 390, "the page is wider than the phone"
 
-    def test_a_page_has_one_heading(self, page):
-        page.set_viewport_size(PHONE)
-        assert page.locator("h1").count() == 1
-        expect(page.locator("h1")).to_be_visible()
+    def test_a_page_has_one_heading(self, phone):
+        assert phone.locator("h1").count() == 1
+        expect(phone.locator("h1")).to_be_visible()
 
     @pytest.mark.parametrize("theme", ["light", "dark"])
     def test_a_page_is_accessible(self, page, grave, theme):
