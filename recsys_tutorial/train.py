@@ -195,7 +195,10 @@ def parallel(calls: Iterable[Callable[[], Any]], jobs: int = 2) -> Iterator[Any]
     with TemporaryDirectory() as folder:
         path = Path(folder) / "calls"
         path.write_bytes(cloudpickle.dumps(calls))
-        pool = Parallel(n_jobs=jobs, return_as="generator")
+        # joblib keeps nothing in its own folder here, and never makes it. But the name
+        # has to be ASCII, and the temporary folder of a user called 张三 is not.
+        nowhere = {"temp_folder": "/", "max_nbytes": None}
+        pool = Parallel(n_jobs=jobs, return_as="generator", **nowhere)
         with warnings.catch_warnings():
             # A process that has loaded the data looks to joblib like one that leaks
             # memory: it is replaced, which changes no result.

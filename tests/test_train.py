@@ -164,6 +164,19 @@ def test_processes_share_calls_in_order_and_get_their_data_once():
     assert Sent.times == 1
 
 
+def test_processes_work_where_the_temporary_folder_is_called_in_chinese(
+    tmp_path, monkeypatch
+):
+    folder = tmp_path / "张三"
+    folder.mkdir()
+    monkeypatch.setattr("tempfile.tempdir", str(folder))
+    monkeypatch.setenv("JOBLIB_TEMP_FOLDER", str(folder))  # as if without /dev/shm
+    data = list(range(1_000))
+    calls = [partial(lambda data, k: k * len(data), data, k) for k in range(3)]
+    assert list(parallel(calls)) == list(parallel(calls, jobs=1)) == [0, 1000, 2000]
+    assert list(folder.iterdir()) == []  # and nothing is left in it
+
+
 def test_an_error_in_another_process_comes_back():
     with pytest.raises(ZeroDivisionError):
         list(parallel([lambda: 1 / 0, lambda: 1]))
