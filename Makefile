@@ -99,6 +99,6 @@ lab: environment
 	@$(BIN)/jupyter lab notebooks
 
 clean:
-	@rm -rf _build .pytest_cache .ruff_cache .hypothesis
+	@rm -rf _build build .pytest_cache .ruff_cache .hypothesis
 	@find . -name .venv -prune -o -type d \( -name __pycache__ -o -name "*.egg-info" \
 		-o -name .ipynb_checkpoints \) -prune -exec rm -rf {} +

@@ -7,13 +7,14 @@ A plot cell makes its figure with `canvas`, fills the axes and ends with the fig
     figure
 """
 
+from contextlib import suppress
+
 import matplotlib as mpl
 import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib_inline.backend_inline import set_matplotlib_formats
 
 from recsys_tutorial.metrics import Interval
 
@@ -127,10 +128,14 @@ def use_book_style() -> None:
     """Set matplotlib's defaults to the book's; draw figures as SVG and as PNG.
 
     Sites and printers take the SVG. JupyterLab hides it in a notebook that its reader
-    has not signed, and shows the PNG, of two pixels for one.
+    has not signed, and shows the PNG, of two pixels for one. Where Jupyter is not
+    installed, there are no cells to draw in, and the defaults alone are set.
     """
     plt.rcParams.update(STYLE)
-    set_matplotlib_formats("svg", "retina", metadata={"Date": None})
+    with suppress(ModuleNotFoundError):
+        from matplotlib_inline.backend_inline import set_matplotlib_formats
+
+        set_matplotlib_formats("svg", "retina", metadata={"Date": None})
 
 
 def canvas(rows: int = 1, columns: int = 1, height: float = 2.6, **options):

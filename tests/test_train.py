@@ -170,7 +170,7 @@ def test_processes_work_where_the_temporary_folder_is_called_in_chinese(
     folder = tmp_path / "张三"
     folder.mkdir()
     monkeypatch.setattr("tempfile.tempdir", str(folder))
-    monkeypatch.setenv("JOBLIB_TEMP_FOLDER", str(folder))  # as if without /dev/shm
+    monkeypatch.setenv("JOBLIB_TEMP_FOLDER", str(folder))  # no shared memory
     data = list(range(1_000))
     calls = [partial(lambda data, k: k * len(data), data, k) for k in range(3)]
     assert list(parallel(calls)) == list(parallel(calls, jobs=1)) == [0, 1000, 2000]
