@@ -24,13 +24,13 @@ ONE_OF_A_KIND = """() => {
     });
 }"""
 # There remain thousands of bits of text, and axe weighs each against what is behind
-# it: nine tenths of its time. Three of a kind are enough. Of a kind are texts of one
-# colour, size, weight and shadow on the same ground: the ground is every element around
-# them that paints, is see-through, or is moved from its place. Single letters are of
-# another kind, as axe gives no verdict on them. In drawings, where a text may lie on
-# any shape, and in fields, which hold no text, each is weighed.
+# it: nine tenths of its time. Three of a kind are enough: the first, and the longest
+# two, as axe gives no verdict on single letters. Of a kind are texts of one colour,
+# size, weight and shadow on the same ground: the ground is every element around them
+# that paints, is see-through, or is moved from its place. In drawings, where a text may
+# lie on any shape, and in fields, which hold no text, each is weighed.
 MARK_KINDS = """() => {
-    const grounds = new Map(), seen = new Map();
+    const grounds = new Map(), kinds = new Map();
     const ground = element => {
         if (!element) return "";
         if (!grounds.has(element)) {
@@ -43,19 +43,25 @@ MARK_KINDS = """() => {
         }
         return grounds.get(element);
     };
-    const isText = node => node.nodeType === Node.TEXT_NODE && node.data.trim();
+    const text = element => [...element.childNodes]
+        .map(node => node.nodeType === Node.TEXT_NODE ? node.data.trim() : "").join("");
     for (const element of document.querySelectorAll("body *")) {
         delete element.dataset.weigh;
-        const single = element.closest("svg, input, select, textarea");
-        if (!single && ![...element.childNodes].some(isText)) continue;
-        if (!element.checkVisibility()) continue;
-        const {color, fontSize, fontWeight, textShadow} = getComputedStyle(element);
-        const letter = element.textContent.trim().length < 2;
-        const look = [color, fontSize, fontWeight, textShadow, letter].join();
-        const kind = look + " on " + ground(element);
-        const count = (seen.get(kind) ?? 0) + 1;
-        seen.set(kind, count);
-        if (single || count <= 3) element.dataset.weigh = "";
+        if (element.closest("svg, input, select, textarea")) {
+            element.dataset.weigh = "";
+        } else if (text(element) && element.checkVisibility()) {
+            const {color, fontSize, fontWeight, textShadow} = getComputedStyle(element);
+            const look = [color, fontSize, fontWeight, textShadow].join();
+            const kind = look + " on " + ground(element);
+            if (!kinds.has(kind)) kinds.set(kind, []);
+            kinds.get(kind).push({element, size: text(element).length});
+        }
+    }
+    for (const [first, ...others] of kinds.values()) {
+        others.sort((a, b) => b.size - a.size);
+        for (const {element} of [first, ...others.slice(0, 2)]) {
+            element.dataset.weigh = "";
+        }
     }
 }"""
 # The enhanced rule is one that axe leaves out by itself, but not where tags are named.
