@@ -36,16 +36,16 @@ help:
 	@echo "A certain Python: make PYTHON=python3.12 book"
 
 environment:
-	@$(PYTHON) book/environment.py
+	@$(PYTHON) -m tools.workshop.environment
 
 book: environment
-	@$(BIN)/python book/editions.py $(if $(URL),--url "$(URL)")
+	@$(BIN)/python -m tools.website.editions $(if $(URL),--url "$(URL)")
 
 slides: environment
-	@$(BIN)/python book/slides.py $(NAME) $(if $(EDITION),--edition $(EDITION))
+	@$(BIN)/python -m tools.course.slides $(NAME) $(if $(EDITION),--edition $(EDITION))
 
 pdf: book
-	@$(BIN)/python book/pdf.py $(if $(NAME),--name "$(NAME)") \
+	@$(BIN)/python -m tools.course.pdf $(if $(NAME),--name "$(NAME)") \
 		$(if $(EDITION),--edition $(EDITION)) $(if $(SOLUTIONS),--solutions)
 
 # The notebooks in a quick run; that their results are of this code, the tests of the
@@ -59,35 +59,35 @@ test test-full: check book
 
 test-fast: environment
 	@$(BIN)/python -m pytest tests -n $(JOBS) --dist loadscope \
-		--ignore tests/book/test_site.py --ignore tests/book/browser
+		--ignore tests/tools/website/test_site.py --ignore tests/browser
 
 mutants: environment
 	@$(BIN)/python tests/mutants/run.py --jobs $(JOBS) $(NAMES)
 
 check: environment
 	@$(BIN)/ruff check --quiet .
-	@$(BIN)/python book/notebook_rules.py
-	@$(BIN)/python book/lint.py
-	@$(BIN)/python book/sync.py --check
-	@$(BIN)/python book/address.py --check
+	@$(BIN)/python -m tools.workshop.notebook_rules
+	@$(BIN)/python -m tools.workshop.lint
+	@$(BIN)/python -m tools.workshop.sync --check
+	@$(BIN)/python -m tools.website.address --check
 
 run: environment
-	@$(BIN)/python book/execute.py $(NAMES) $(if $(ALL),--all) --jobs $(JOBS)
+	@$(BIN)/python -m tools.workshop.execute $(NAMES) $(if $(ALL),--all) --jobs $(JOBS)
 
 sync: environment
-	@$(BIN)/python book/sync.py
+	@$(BIN)/python -m tools.workshop.sync
 
 chapter: environment
-	@$(BIN)/python book/new_chapter.py "$(NAME)"
+	@$(BIN)/python -m tools.workshop.new_chapter "$(NAME)"
 
 student nbgrader: environment
-	@$(BIN)/python book/student.py $@ $(if $(EDITION),--edition $(EDITION))
+	@$(BIN)/python -m tools.course.student $@ $(if $(EDITION),--edition $(EDITION))
 
 colab: environment
 	@$(BIN)/python tests/colab/run.py $(NAMES)
 
 address: environment
-	@$(BIN)/python book/address.py "$(URL)"
+	@$(BIN)/python -m tools.website.address "$(URL)"
 
 # The direct requirements (those above the last heading), without their pins. Jupyter
 # Book stays below 2, which is another program.

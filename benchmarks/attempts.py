@@ -1,6 +1,6 @@
 """What was tried to make DIN, DIEN, STAMP and SASRec quicker, and what came of it.
 
-``python benchmarks/attempts.py [--model din] [--rounds 7]``, with the packages of
+``python -m benchmarks.attempts [--model din] [--rounds 7]``, with the packages of
 ``benchmarks/requirements.txt``, whose races it takes the data and sizes from. Each
 attempt is a small change of the book's model; it takes turns with the model as it is.
 None of them is in the book: what they gain is too little for what they cost a reader,
@@ -17,15 +17,14 @@ import warnings
 from pathlib import Path
 from statistics import median
 
-import next_item_throughput
 import pandas as pd
-import sequence_throughput
 import torch
 import torch.nn.functional as F
-from race import BOOK
-from store import save
 from torch import nn
 
+from benchmarks import next_item_throughput, sequence_throughput
+from benchmarks.race import BOOK
+from benchmarks.store import save
 from recsys_tutorial.data.tensors import take
 from recsys_tutorial.models.dien import DIEN, Evolution
 from recsys_tutorial.models.din import DIN, ActivationUnit

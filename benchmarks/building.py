@@ -1,6 +1,6 @@
 """How long the site takes to build, and how heavy its pages are.
 
-``python benchmarks/building.py``, with the book's environment. Each edition is built
+``python -m benchmarks.building``, with the book's environment. Each edition is built
 alone, from nothing; ``make book`` builds all three at once. The weight of a page is
 that of its HTML and of the pictures that are a part of it, as they lie on a disk and
 as a server sends them (gzip); style, scripts and font, which all pages share and a
@@ -21,11 +21,11 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import pandas as pd
-from store import save
+
+from benchmarks.store import save
+from tools.website import editions
 
 ROOT = Path(__file__).resolve().parents[1]
-sys.path.append(str(ROOT / "book"))
-import editions  # noqa: E402
 
 PICTURE = re.compile(r'<img[^>]+src="([^":]+)"')
 SHARED = ("*.css", "*.js", "*.woff", "*.woff2")

@@ -1,6 +1,6 @@
 """The search of ETA: packed codes with XOR and a count against inner products.
 
-``python benchmarks/hash_search.py [--rounds 20]``. Scores the histories of 100 requests
+``python -m benchmarks.hash_search [--rounds 20]``. Scores the histories of 100 requests
 in both ways, from the ids on: look up, then compare. Time is that of the process, on
 one thread, as a ratio within one run; bytes are those read per step of a history.
 """

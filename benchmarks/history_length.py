@@ -1,6 +1,6 @@
 """What a long history costs at serving time, and what it is worth: six models.
 
-``python benchmarks/history_length.py [--rounds 7] [--measure time auc]`` measures, for
+``python -m benchmarks.history_length [--rounds 7] [--measure time auc]`` measures, for
 histories of 64 to 16,384 steps, the time of one request (one user, 100 candidates, one
 thread), what has to be kept of a user between requests, and the AUC in the world of
 recurring interests; it writes the table that `recsys_tutorial.yardstick` reads.

@@ -1,6 +1,6 @@
 """MMoE, PLE, ESMM and AITM: rows per second in training, against two libraries.
 
-``python benchmarks/multitask_throughput.py [--model ple] [--rounds 5]`` with the
+``python -m benchmarks.multitask_throughput [--model ple] [--rounds 5]`` with the
 packages of ``benchmarks/requirements.txt`` installed. MMoE and PLE learn two tasks of
 UCI Adult; ESMM and AITM learn a simulated chain of conversions, from user and item.
 All train the same shapes on the same arrays, in batches of 512, with Adam, and start
@@ -24,9 +24,9 @@ from typing import NamedTuple
 
 import numpy as np
 import torch
-from peers import NO_PENALTY, columns, deepctr, rechub
-from race import BOOK, Contest, main
 
+from benchmarks.peers import NO_PENALTY, columns, deepctr, rechub
+from benchmarks.race import BOOK, Contest, main
 from recsys_tutorial.data.census import load_census
 from recsys_tutorial.data.tensors import encode_fields, split_rows, take
 from recsys_tutorial.data.worlds import conversion_chain

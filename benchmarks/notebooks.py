@@ -1,6 +1,6 @@
 """Wall time and peak memory of the notebooks, each executed alone from top to bottom.
 
-``python benchmarks/notebooks.py [notebooks/sequence/din.ipynb ...]``, with the book's
+``python -m benchmarks.notebooks [notebooks/sequence/din.ipynb ...]``, with the book's
 environment. What runs are copies, in a folder of their own; the notebooks stay as they
 are. A time holds the start of the kernel and of the second process that shares the
 training; the memory is the largest sum over all processes of a notebook, where what
@@ -12,7 +12,6 @@ longest, by its first line, with its ``cell_seconds``.
 
 import argparse
 import shutil
-import sys
 import threading
 import time
 from pathlib import Path
@@ -20,12 +19,11 @@ from tempfile import TemporaryDirectory
 
 import pandas as pd
 import psutil
-from store import save
+
+from benchmarks.store import save
+from tools.workshop import execute, notebook_files
 
 ROOT = Path(__file__).resolve().parents[1]
-sys.path.append(str(ROOT / "book"))
-import execute  # noqa: E402
-import notebook_files  # noqa: E402
 
 
 class Memory(threading.Thread):

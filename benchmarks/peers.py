@@ -10,8 +10,9 @@ import io
 from contextlib import contextmanager, redirect_stderr, redirect_stdout
 
 import torch
-from race import Clock, Trained
 from torch import Tensor, nn
+
+from benchmarks.race import Clock, Trained
 
 NO_PENALTY = {"l2_reg_embedding": 0.0, "device": "cpu"}  # for each of DeepCTR-Torch
 

@@ -15,11 +15,11 @@ from typing import Any, NamedTuple
 
 import pandas as pd
 import torch
-from steps import profile
-from store import save
 from torch import Tensor, nn
 
 import recsys_tutorial
+from benchmarks.steps import profile
+from benchmarks.store import save
 from recsys_tutorial.data.tensors import minibatches, take
 from recsys_tutorial.train import fit
 

@@ -1,6 +1,6 @@
 """DIN and DIEN on MovieLens-100K: rows per second in training, against two libraries.
 
-``python benchmarks/sequence_throughput.py [--model dien] [--rounds 5]`` with the
+``python -m benchmarks.sequence_throughput [--model dien] [--rounds 5]`` with the
 packages of ``benchmarks/requirements.txt`` installed. All train the same shapes on the
 same arrays: histories of 50, an MLP of 80 and 40 with Dice, batches of 1024, Adam.
 
@@ -25,9 +25,9 @@ over a batch and averages the auxiliary one; alpha makes that good.
 from functools import cache, partial
 
 import torch
-from peers import NO_PENALTY, columns, deepctr, rechub
-from race import BOOK, Contest, main
 
+from benchmarks.peers import NO_PENALTY, columns, deepctr, rechub
+from benchmarks.race import BOOK, Contest, main
 from recsys_tutorial.data import load_movielens
 from recsys_tutorial.data.movielens import GENRES
 from recsys_tutorial.data.sequences import next_item_samples

@@ -1,15 +1,11 @@
-"""The scripts of ``benchmarks/``, which are no package."""
+"""The scripts of ``benchmarks/``: some import packages that only a race needs."""
 
 import importlib
-from pathlib import Path
 
 import pytest
 
-FOLDER = Path(__file__).parents[2] / "benchmarks"
-
 
 @pytest.fixture
-def script(monkeypatch):
-    """Import a file of ``benchmarks/`` as it would import its neighbours."""
-    monkeypatch.syspath_prepend(FOLDER)
-    return importlib.import_module
+def script():
+    """Import a script by its name."""
+    return lambda name: importlib.import_module(f"benchmarks.{name}")

@@ -26,10 +26,9 @@ import nbformat
 from nbclient import NotebookClient
 from nbclient.exceptions import CellExecutionError
 
+from tools.workshop import notebook_files, sync
+
 ROOT = Path(__file__).resolve().parents[2]
-sys.path.insert(0, str(ROOT / "book"))
-import notebook_files  # noqa: E402
-import sync  # noqa: E402
 
 BUILD = ROOT / "_build" / "colab"
 ADDED = {"recsys-tutorial", "faiss-cpu"}

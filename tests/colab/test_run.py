@@ -5,10 +5,10 @@ import re
 import tomllib
 from pathlib import Path
 
-import notebook_files
 import pytest
-import sync
 from packaging.requirements import Requirement
+
+from tools.workshop import notebook_files, sync
 
 HERE = Path(__file__).parent
 PINS = (HERE / "requirements.txt").read_text(encoding="utf-8")

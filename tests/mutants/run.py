@@ -1,8 +1,9 @@
 """Break the package on purpose, one place at a time, and see a test fall.
 
 ``make mutants`` tries every break of the lists beside this file; ``make mutants
-NAMES="models/din metrics"`` those of some modules. Each break is made in a copy of the
-package, and the tests of its module run against the copy; nothing else is touched.
+NAMES="models/din metrics"`` those of some modules. Lists below ``tools/`` break what
+builds the book. Each break is made in a copy, and the tests of its module run against
+the copy; nothing else is touched.
 """
 
 import argparse
@@ -21,10 +22,12 @@ from tempfile import TemporaryDirectory
 HERE = Path(__file__).resolve().parent
 ROOT = HERE.parents[1]
 PACKAGE = "recsys_tutorial"
+TOOLS = "tools"
 SECONDS = 300  # longer, and the tests count as hanging
 PYTEST = f"""
-import sys, pytest, {PACKAGE} as package
-assert package.__file__.startswith(sys.argv[1]), package.__file__
+import sys, pytest, {PACKAGE}, {TOOLS}
+for package in ({PACKAGE}, {TOOLS}):
+    assert package.__file__.startswith(sys.argv[1]), package.__file__
 sys.exit(pytest.main(sys.argv[2:]))
 """
 
@@ -33,6 +36,12 @@ def modules() -> list[str]:
     """Give the modules that have a list: ``models/din``, ``metrics`` ..."""
     lists = HERE.rglob("*.toml")
     return sorted(p.relative_to(HERE).with_suffix("").as_posix() for p in lists)
+
+
+def source(module: str) -> Path:
+    """Give where a module's text stands, from the root of the house on."""
+    path = Path(f"{module}.py")
+    return path if path.parts[0] == TOOLS else PACKAGE / path
 
 
 def breaks(module: str) -> dict[str, str]:
@@ -44,7 +53,7 @@ def breaks(module: str) -> dict[str, str]:
         If an old text does not stand there exactly once, or what comes out is no
         Python.
     """
-    text = (ROOT / PACKAGE / f"{module}.py").read_text(encoding="utf-8")
+    text = (ROOT / source(module)).read_text(encoding="utf-8")
     broken = {}
     for name, place in tomllib.loads((HERE / f"{module}.toml").read_text()).items():
         if (times := text.count(place["old"])) != 1:
@@ -59,10 +68,13 @@ def fallen(module: str, text: str | None) -> str:
     folder, name = os.path.split(module)
     tests = ROOT / "tests" / folder / f"test_{name}.py"
     with TemporaryDirectory() as place:
-        copy = Path(place).resolve() / PACKAGE
-        shutil.copytree(ROOT / PACKAGE, copy, ignore=shutil.ignore_patterns("*.pyc"))
+        copy, no = Path(place).resolve(), shutil.ignore_patterns("*.pyc")
+        for folder in (PACKAGE, TOOLS):
+            shutil.copytree(ROOT / folder, copy / folder, ignore=no)
+        shutil.copy2(ROOT / "requirements.txt", copy)
+        (copy / "notebooks").mkdir()
         if text is not None:
-            (copy / f"{module}.py").write_text(text, encoding="utf-8")
+            (copy / source(module)).write_text(text, encoding="utf-8")
         options = ["-x", "-q", f"--rootdir={ROOT}", f"-c{ROOT / 'pyproject.toml'}"]
         options += ["--hypothesis-seed=0", "-p", "no:cacheprovider", str(tests)]
         paths = os.pathsep.join([place, str(ROOT)])  # other processes find both, too

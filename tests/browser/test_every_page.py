@@ -1,0 +1,114 @@
+"""Every page of the built site, in a real browser.
+
+Opening a page and looking at it take long, so a page is opened once and stays open for
+all questions about it, in the order below: `name` is a parameter of the whole class,
+and `pytest` asks all of a class about one page before it turns to the next. With
+`--dist loadscope` a class runs in one worker, so chapters and other pages share two.
+"""
+
+import re
+
+import pytest
+from playwright.sync_api import expect
+
+from tools.website import contents, editions, links
+
+EDITIONS = tuple(editions.LANGUAGES)
+CHAPTERS = contents.chapters()
+OTHERS = [name for name in contents.pages() if name not in CHAPTERS]
+# What a page says of itself: some words from the middle of it.
+PHRASE = {"zh": "[\u4e00-\u9fff]{6,9}", "en": r"[a-z]{5,} (?:of )?[a-z]{5,}"}
+
+
+def in_all_editions(names):
+    """Ask a class about these pages of each edition, one after the other."""
+    pages = [f"{edition}/{name}.html" for edition in EDITIONS for name in names]
+    return pytest.mark.parametrize("name", pages, scope="class")
+
+
+class Page:
+    """What is asked of every page."""
+
+    def test_a_page_opens_without_errors(self, opened):
+        problems, opened.problems[:] = opened.problems[:], []
+        assert problems == []
+
+    def test_a_page_fits_a_phone(self, phone):
+        wide = phone.evaluate("document.documentElement.scrollWidth")
+        assert wide <= 390, "the page is wider than the phone"
+
+    def test_a_page_has_one_heading(self, phone):
+        assert phone.locator("h1").count() == 1
+        expect(phone.locator("h1")).to_be_visible()
+
+    @pytest.mark.parametrize("theme", ["light", "dark"])
+    def test_a_page_is_accessible(self, page, grave, theme):
+        assert grave(page, theme) == []
+
+
+class PageOfAnEdition(Page):
+    """What is asked of every page that there is in several languages."""
+
+    def test_the_switch_leads_to_the_same_page(self, page, name):
+        edition, _, rest = name.partition("/")
+        links_ = page.locator(".editions a")
+        targets = links_.evaluate_all("all => all.map(a => a.pathname)")
+        assert [target.partition(f"/{links.SITE.name}/")[2] for target in targets] == [
+            f"{other}/{rest}" for other in EDITIONS
+        ]
+        current = page.locator(".editions [aria-current]")
+        assert current.get_attribute("data-edition") == edition
+
+    def test_the_search_finds_a_page_by_its_own_words(self, page, searching, name):
+        edition, _, rest = name.partition("/")
+        form = page.locator(".bar form")
+        target = form.evaluate("form => new URL(form.action).pathname")
+        assert target.endswith(f"/{links.SITE.name}/{edition}/search.html")
+        text = page.locator("article").inner_text()
+        phrases = re.findall(PHRASE.get(edition, PHRASE["zh"]), text)
+        assert phrases, "the page has no text in this language"
+        assert f"/{edition}/{rest}" in searching(edition, phrases[len(phrases) // 2])
+
+
+@in_all_editions(CHAPTERS)
+class TestChapter(PageOfAnEdition):
+    """What is asked of every chapter, too."""
+
+    def test_formulas_are_drawn(self, page):
+        formulas = page.locator("math")
+        assert formulas.count() > 5
+        assert page.evaluate("document.fonts.check('16px \"Book Math\"')")
+        sizes = formulas.evaluate_all(
+            "all => all.filter(m => m.checkVisibility()).map(m => "
+            "[m.getBoundingClientRect().width, m.getBoundingClientRect().height])"
+        )
+        assert all(width > 2 and height > 2 for width, height in sizes)
+        text = page.locator("article").evaluate(
+            "a => { const c = a.cloneNode(true);"
+            "c.querySelectorAll('pre, code, annotation').forEach(e => e.remove());"
+            "return c.textContent; }"
+        )
+        assert not re.search(r"\$\$|\\[a-z]{2,}\b", text), "a formula was left as LaTeX"
+
+    def test_folded_code_opens_by_mouse_and_by_keyboard(self, page):
+        folds = page.locator("details.hide")
+        first, last = folds.first, folds.last
+        expect(first.locator("pre").first).not_to_be_visible()
+        first.locator("summary").click()
+        expect(first.locator("pre").first).to_be_visible()
+        expect(first.locator("summary .hide")).to_be_visible()
+        last.locator("summary").focus()
+        page.keyboard.press("Enter")
+        expect(last.locator("pre").first).to_be_visible()
+        page.keyboard.press("Enter")
+        expect(last.locator("pre").first).not_to_be_visible()
+
+
+@in_all_editions(OTHERS)
+class TestOtherPage(PageOfAnEdition):
+    """What is asked of the pages that are no chapters."""
+
+
+@pytest.mark.parametrize("name", ["index.html#choose", "404.html"], scope="class")
+class TestPageOutside(Page):
+    """What is asked of the pages that belong to no edition."""

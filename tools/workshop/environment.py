@@ -1,0 +1,225 @@
+"""Make the folder ``.venv``, with everything that the book needs, once.
+
+``python3 -m tools.workshop.environment`` creates the virtual environment, installs what
+``requirements.txt`` pins, and the book's own package. A stamp remembers what was
+installed, so that the next run ends at once. Whatever can go wrong on a reader's
+machine ends in one sentence; what pip has to say is in ``.venv/install.log``.
+
+Standard library only, and readable for Python 3.6: this file is what tells a reader
+that their Python is too old.
+"""
+
+import hashlib
+import os
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+from tools.workshop.sentences import Problem, explain, say
+
+ROOT = Path(__file__).resolve().parents[2]
+OLDEST, NEWEST = (3, 11), (3, 13)
+SPACE_NEEDED = 3 * 10**9  # bytes, below which it is no use to begin
+STEPS = 3
+
+
+def main():
+    """Bring ``.venv`` up to date; return the exit status."""
+    try:
+        check_version(sys.version_info[:2])
+        bring_up_to_date(ROOT)
+    except Problem as problem:
+        say(problem.zh, problem.en, sys.stderr)
+        return 1
+    except OSError as error:
+        problem = explain(str(error), ROOT)
+        say(problem.zh, problem.en, sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        say(
+            "已中断；再运行一次会接着装。",
+            "Stopped; run this again to go on.",
+            sys.stderr,
+        )
+        return 130
+    return 0
+
+
+def check_version(version):
+    """Raise `Problem` unless the book is tested with this Python."""
+    if not OLDEST <= version <= NEWEST:
+        given = "{}.{}".format(*version)
+        raise Problem(
+            f"本书需要 Python 3.11、3.12 或 3.13，而这里是 {given}："
+            "请用 make PYTHON=python3.12 book 指定一个。",
+            f"The book needs Python 3.11, 3.12 or 3.13, and this is {given}: "
+            "name one, as in make PYTHON=python3.12 book.",
+        )
+
+
+def bring_up_to_date(root):
+    """Create or refresh the environment, unless its stamp says that it is current.
+
+    Parameters
+    ----------
+    root : Path
+        The book's folder, with ``requirements.txt`` and ``pyproject.toml``.
+
+    Raises
+    ------
+    Problem
+        If the reader has to do something first.
+    """
+    folder = root / ".venv"
+    stamp = folder / "book-stamp"
+    wanted = fingerprint(root)
+    if stamp.is_file() and stamp.read_text() == wanted and python_in(folder).exists():
+        return
+    if (
+        folder.exists()
+        and not (folder / "pyvenv.cfg").exists()
+        and any(folder.iterdir())
+    ):
+        raise Problem(
+            f"{folder} 不是虚拟环境：请把它移走或改名。",
+            f"{folder} is not a virtual environment: move it away or rename it.",
+        )
+    free = shutil.disk_usage(str(root)).free
+    fresh = not is_usable(folder)
+    if fresh and free < SPACE_NEEDED:
+        raise explain("No space left on device", root)
+
+    if fresh:
+        announce(1, "建立 .venv", "making .venv")
+        run([sys.executable, "-m", "venv", "--clear", str(folder)], root)
+    python = str(python_in(folder))
+    pip = [python, "-m", "pip", "install", "--no-input", "--progress-bar", "off"]
+    pip.append("--disable-pip-version-check")
+    announce(
+        2, "安装软件包；首次约需几分钟", "installing packages; minutes the first time"
+    )
+    run([*pip, "-r", "requirements.txt"], root, Progress(count_requirements(root)))
+    announce(3, "安装本书的包", "installing the book's own package")
+    run([*pip, "--no-deps", "--no-build-isolation", "--editable", "."], root)
+    stamp.write_text(wanted)
+
+
+def fingerprint(root):
+    """Hash what the environment depends on: pins, package, Python, place."""
+    digest = hashlib.sha256()
+    for name in ("requirements.txt", "pyproject.toml"):
+        digest.update((root / name).read_bytes())
+    digest.update(repr((sys.version_info[:2], str(root))).encode())
+    return digest.hexdigest()
+
+
+def python_in(folder):
+    """Path of the environment's interpreter."""
+    if os.name == "nt":
+        return folder / "Scripts" / "python.exe"
+    return folder / "bin" / "python"
+
+
+def is_usable(folder):
+    """Whether there is an environment of this Python's version that has a pip."""
+    code = "import pip, sys; print(sys.version_info[:2] == %r, sys.prefix)"
+    command = [str(python_in(folder)), "-X", "utf8", "-c"]
+    command.append(code % (tuple(sys.version_info[:2]),))
+    try:
+        answer = subprocess.check_output(command, stderr=subprocess.DEVNULL)
+    except (OSError, subprocess.CalledProcessError):
+        return False
+    return answer.decode("utf-8", "replace").strip() == f"True {folder}"
+
+
+def count_requirements(root):
+    """Count the packages that pip will name on its way."""
+    lines = (root / "requirements.txt").read_text(encoding="utf-8").splitlines()
+    return sum(bool(line.strip()) and not line.startswith("#") for line in lines)
+
+
+class Progress:
+    """One line that moves on while pip works; a few lines where nobody watches."""
+
+    def __init__(self, total):
+        self.total, self.seen, self.width = total, 0, 0
+        self.live = sys.stdout.isatty()
+
+    def feed(self, line):
+        """Take one line of pip's output."""
+        found = re.match(
+            r"(?:Collecting|Requirement already satisfied:) ([\w.-]+)", line
+        )
+        if found:
+            self.seen += 1
+            self.show(f"{min(self.seen, self.total)}/{self.total} {found.group(1)}")
+        elif re.match(r"\s+Downloading .*\((\d{3,} MB|[\d.]+ GB)\)", line):
+            self.show(f"{self.seen}/{self.total} {line.strip()}", always=True)
+        elif line.startswith("Installing collected packages"):
+            self.show("unpacking", always=True)
+
+    def show(self, text, always=False):
+        """Print `text` over the line before it, or below it if it is worth a line."""
+        if self.live:
+            text = text[:70]
+            sys.stdout.write("\r      " + text.ljust(self.width))
+            self.width = len(text)
+        elif always or self.seen % 60 == 0:
+            sys.stdout.write("      " + text + "\n")
+        sys.stdout.flush()
+
+    def close(self):
+        """End the moving line."""
+        if self.live:
+            sys.stdout.write("\r" + " " * (self.width + 6) + "\r")
+
+
+def run(command, root, progress=None):
+    """Run a step; log its output, and raise `Problem` with the reason if it fails."""
+    environment = {k: v for k, v in os.environ.items() if k != "PYTHONHOME"}
+    environment["PYTHONUTF8"] = "1"
+    process = subprocess.Popen(
+        command,
+        cwd=str(root),
+        env=environment,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+    )
+    lines = []
+    try:
+        for raw in process.stdout:
+            lines.append(raw.decode("utf-8", "replace"))
+            if progress:
+                progress.feed(lines[-1])
+        status = process.wait()
+    except BaseException:
+        process.kill()
+        raise
+    finally:
+        if progress:
+            progress.close()
+        process.stdout.close()
+        keep_log(root, command, lines)
+    if status:
+        raise explain("".join(lines), root)
+
+
+def keep_log(root, command, lines):
+    """Append to the log if there is a place for it; a full disk shows elsewhere."""
+    try:
+        with open(str(root / ".venv" / "install.log"), "a", encoding="utf-8") as log:
+            log.write("$ " + " ".join(command) + "\n" + "".join(lines))
+    except OSError:
+        pass
+
+
+def announce(step, zh, en):
+    """Say which step begins."""
+    say(f"[{step}/{STEPS}] {zh}", f"[{step}/{STEPS}] {en}", sys.stdout)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,139 @@
+"""Rules about the outputs that are committed with a notebook."""
+
+import re
+from collections.abc import Iterator
+
+from nbformat import NotebookNode
+
+from tools.workshop.rules.prose import chinese_slips
+from tools.workshop.rules.reading import (
+    CJK,
+    Problem,
+    cells,
+    halves,
+    language,
+    output_texts,
+    tags,
+)
+
+CLAIMS = "application/vnd.recsys-tutorial.claims+json"
+PICTURES = {"image/png", "image/jpeg", "image/svg+xml"}
+KINDS = PICTURES | {"text/plain", "text/html", "text/latex", "text/markdown", CLAIMS}
+ADDRESS = re.compile(r"\bat 0x[0-9a-fA-F]+|\b0x7f[0-9a-f]+")
+MACHINE_PATH = re.compile(r"(/home/|/Users/|/root/|/tmp/|[A-Z]:\\Users)\S*")
+
+
+def outputs(notebook: NotebookNode) -> Iterator[Problem]:
+    """An output says nothing about the machine and the run that it comes from."""
+    for index, cell in cells(notebook, "code"):
+        for output in cell.outputs:
+            if output.get("name") == "stderr":
+                first = output.text.strip().partition("\n")[0][:80]
+                glyph = "Glyph" in output.text and "missing" in output.text
+                advice = "use English labels" if glyph else "mend what it warns of"
+                yield Problem(index, f"output on stderr ({first}): {advice}")
+            for mime in set(output.get("data", {})) - KINDS:
+                yield Problem(
+                    index,
+                    f"output of type {mime}: run make run",
+                )
+            for text in output_texts(output):
+                if found := ADDRESS.search(text):
+                    yield Problem(
+                        index,
+                        f"the output holds an object's address ({found[0]}): end the "
+                        "cell with a value worth reading, or with a semicolon",
+                    )
+                if found := MACHINE_PATH.search(text):
+                    yield Problem(
+                        index, f"the output holds a path of one machine ({found[0]})"
+                    )
+
+
+def exact_outputs(notebook: NotebookNode) -> Iterator[Problem]:
+    """A cell whose output is compared has one."""
+    for index, cell in cells(notebook, "code", "nbval-check-output"):
+        if not cell.outputs:
+            yield Problem(index, "tagged nbval-check-output, but there is no output")
+
+
+def figures(notebook: NotebookNode) -> Iterator[Problem]:
+    """A cell draws one figure, folds its code and has alternative text."""
+    for index, cell in cells(notebook, "code"):
+        drawn = pictures(cell)
+        image = cell.metadata.get("mystnb", {}).get("image", {})
+        if not drawn:
+            if image:
+                yield Problem(index, "has alternative text, but no image output")
+            continue
+        if len(drawn) > 1:
+            yield Problem(
+                index, f"{len(drawn)} images in one cell: one cell, one claim"
+            )
+        if not {"hide-input", "solution"} & set(tags(cell)):
+            yield Problem(index, "draws a figure: tag it hide-input")
+        chinese, english = halves(image.get("alt", ""))
+        if not re.search(f"[{CJK}]", chinese) or not english:
+            yield Problem(
+                index,
+                "a figure needs alternative text in the cell's metadata: "
+                '"mystnb": {"image": {"alt": "中文 | English"}}',
+            )
+        elif re.search(f"[{CJK}]", english):
+            yield Problem(index, "the alternative text's English half holds Chinese")
+        for slip in chinese_slips(chinese):
+            yield Problem(index, f"alternative text: {slip}")
+        for bundle in drawn:
+            if re.search(f"[{CJK}]", bundle.get("image/svg+xml", "")):
+                yield Problem(
+                    index, "Chinese in an SVG figure needs a font: use English labels"
+                )
+            if "image/svg+xml" in bundle and "image/png" not in bundle:
+                yield Problem(
+                    index,
+                    "an SVG without a PNG beside it cannot be seen where the notebook "
+                    "is not signed: plots.use_book_style() draws both",
+                )
+
+
+def pictures(cell: NotebookNode) -> list[dict[str, str]]:
+    """Give the figures among a code cell's outputs: each as type -> data."""
+    found = [
+        {k: v for k, v in output.get("data", {}).items() if k in PICTURES}
+        for output in cell.outputs
+    ]
+    return list(filter(None, found))
+
+
+def captions(notebook: NotebookNode) -> Iterator[Problem]:
+    """A caption in both languages follows each figure; figures are numbered."""
+    number = 0
+    for index, cell in cells(notebook, "code"):
+        if not pictures(cell) or "solution" in tags(cell):
+            continue
+        number += 1
+        after = notebook.cells[index + 1 : index + 3]
+        starts = {"zh": f"**图 {number}", "en": f"**Figure {number}"}
+        if [language(twin) for twin in after] != list(starts) or not all(
+            re.match(re.escape(starts[language(twin)]) + r"(?!\d)", twin.source)
+            for twin in after
+        ):
+            yield Problem(
+                index,
+                f"the language pair after this figure must start with {starts['zh']} "
+                f"and {starts['en']}",
+            )
+
+
+def claims(notebook: NotebookNode) -> Iterator[Problem]:
+    """A chapter says what the paper claims and what was measured."""
+    if not any(
+        CLAIMS in output.get("data", {})
+        for _, cell in cells(notebook, "code")
+        for output in cell.outputs
+    ):
+        yield Problem(
+            None,
+            "no cell ends with claims: collect what the paper says and what was "
+            "measured in a recsys_tutorial.claims.Claims",
+        )
