@@ -56,7 +56,7 @@ def factorise(
         raise ValueError("clicks holds no click; expected at least one")
     draw = torch.Generator().manual_seed(seed)
     items = torch.randn(clicks.shape[1], positive("rank", rank), generator=draw)
-    items = 0.1 * items * clicks.any(0).unsqueeze(1)  # (I, R)
+    items = 0.1 * items.to(clicks) * clicks.any(0).unsqueeze(1)  # (I, R)
     for _ in range(positive("sweeps", sweeps)):
         users = solve(clicks, items, weight, penalty)  # (U, R)
         items = solve(clicks.T, users, weight, penalty)
@@ -85,7 +85,7 @@ def solve(clicks: Tensor, other: Tensor, weight: float, penalty: float) -> Tenso
     R = other.shape[1]
     outer = (other.unsqueeze(2) * other.unsqueeze(1)).flatten(1)  # (M, R * R)
     left = (outer.sum(0) + weight * clicks @ outer).view(-1, R, R)  # (N, R, R)
-    left = left + penalty * torch.eye(R)
+    left = left + penalty * torch.eye(R).to(left)
     right = (1 + weight) * clicks @ other  # (N, R)
     return torch.linalg.solve(left, right)
 

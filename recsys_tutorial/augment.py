@@ -9,7 +9,7 @@ Rules that the papers leave open, the same for all:
 
 * a rate ``r`` means ``floor(r * n)`` items, and at least one where the docstring says;
 * interval ``i`` lies between events ``i`` and ``i + 1`` and belongs to the earlier
-  one: the last event has none, so at most ``n - 1`` are picked;
+  one: the last event has none, so where intervals decide at most ``n - 1`` are picked;
 * ties (equal intervals, windows of equal variance) go to the latest;
 * an inserted item gets the time halfway between its neighbours, rounded down; other
   operators leave the times of what they keep.
@@ -56,7 +56,13 @@ def mask(items, times, rate, rng):
 
 
 def ti_mask(items, times, rate, rng, mode="random"):
-    """Mask the items before the largest intervals (``"maximum"``), or others."""
+    """Mask the items before the largest intervals (``"maximum"``), or the smallest.
+
+    The last event has no interval and stays. In mode ``"random"``, which looks at no
+    interval, it is `mask`: any event may be hidden, the last one too.
+    """
+    if mode == "random":
+        return mask(items, times, rate, rng)
     items, times = _check(items, times, rate)
     return _put(items, _before_gaps(times, _count(rate, items), rng, mode), 0), times
 

@@ -34,7 +34,8 @@ class FieldEmbedding(nn.Module):
     """One embedding per categorical field, side by side: ``(B, F) -> (B, F * dim)``.
 
     All fields live in one table, each shifted by its own offset: one look-up instead
-    of ``F``. Id 0 of each field is padding: its row is zero and stays zero.
+    of ``F``. Id 0 of each field is padding: its row is zero and stays zero, as the
+    table is read with zeros in these rows, and so no gradient comes back to them.
 
     Parameters
     ----------
@@ -58,21 +59,23 @@ class FieldEmbedding(nn.Module):
         self.register_buffer("sizes", sizes, persistent=False)  # (F,)
         self.register_buffer("offsets", sizes.cumsum(0) - sizes, persistent=False)
         self.table = nn.Parameter(torch.randn(int(sizes.sum()), dim) / math.sqrt(dim))
+        real = torch.ones(len(self.table), 1).index_fill(0, self.offsets, 0.0)
+        self.register_buffer("real", real, persistent=False)  # (rows of the table, 1)
         with torch.no_grad():
             self.table[self.offsets] = 0.0
-        self.table.register_hook(lambda g: g.index_fill(0, self.offsets, 0.0))
 
     def forward(self, ids: Tensor) -> Tensor:
         check_matrix("features", ids, len(self.sizes), floating=False)
         wrong = (ids < 0) | (ids >= self.sizes)  # (B, F)
-        if wrong.any():
+        if happens(wrong):
             f = int(wrong.any(0).nonzero()[0])
             raise IndexError(
                 f"field {f} of features holds ids from {int(ids[:, f].min())} to "
                 f"{int(ids[:, f].max())}; expected 0 to {int(self.sizes[f]) - 1}"
             )
         rows = (ids + self.offsets).flatten()  # (B * F,)
-        return self.table.index_select(0, rows).view(len(ids), -1)  # (B, F * dim)
+        table = self.table * self.real
+        return table.index_select(0, rows).view(len(ids), -1)  # (B, F * dim)
 
 
 class StackedLinear(nn.Module):
@@ -117,6 +120,15 @@ def positive(name: str, value: int) -> int:
     return int(value)
 
 
+def happens(wrong: Tensor) -> bool:
+    """Whether any entry of `wrong` is true; False where values cannot be looked at.
+
+    That is while torch compiles or exports a model: what is exported takes its input
+    on trust, and checks of shape and dtype alone are made, once.
+    """
+    return not torch.compiler.is_compiling() and bool(wrong.any())
+
+
 def check_matrix(name: str, x: Tensor, columns: int, floating: bool) -> None:
     """Raise ValueError unless `x` is ``(B, columns)`` floats, or int64 ids."""
     fits = x.is_floating_point() if floating else x.dtype == torch.int64
@@ -135,8 +147,33 @@ def check_ids(name: str, ids: Tensor, dims: int, n_items: int, lowest: int = 0) 
             f"int64 ids of shape {'(B, L)' if dims == 2 else '(B,)'}"
         )
     low, high = ids.aminmax()
-    if low < lowest or high >= n_items:
+    if happens((low < lowest) | (high >= n_items)):
         raise IndexError(
             f"{name} holds ids from {int(low)} to {int(high)}; expected {lowest} to "
             f"{n_items - 1}"
         )
+
+
+def check_labels(name: str, labels: Tensor, shape: tuple[int, ...]) -> Tensor:
+    """Return `labels`, fit for a cross-entropy: floats from 0 to 1 of this shape.
+
+    A share between 0 and 1 is allowed. ValueError for any other value, shape or dtype;
+    it names the values and the first row.
+    """
+    if labels.shape != shape or not labels.is_floating_point():
+        rows, *columns = shape
+        expected = f"(B, {str(columns)[1:-1]})" if columns else f"({rows},)"
+        raise ValueError(
+            f"{name} has shape {tuple(labels.shape)} and dtype {labels.dtype}; "
+            f"expected {expected} floats from 0 to 1, a row for each of {rows}: "
+            "`.float()` makes floats of integers, `(stars >= 4).float()` of stars"
+        )
+    low, high = labels.aminmax()
+    if happens(~((low >= 0) & (high <= 1))):  # also of NaN
+        row = int((~((labels >= 0) & (labels <= 1))).nonzero()[0, 0])
+        raise ValueError(
+            f"{name} holds the values {float(low):g} to {float(high):g}, first in row "
+            f"{row}: {labels[row].tolist()}; expected 0 to 1: `({name} > 0).float()` "
+            "makes that of -1 and 1, `(stars >= 4).float()` of stars"
+        )
+    return labels

@@ -3,8 +3,10 @@
 from typing import NamedTuple
 
 import numpy as np
+import torch
 from scipy import stats
 from sklearn.metrics import roc_auc_score
+from torch import Tensor
 
 
 class Interval(NamedTuple):
@@ -27,7 +29,7 @@ def mean_interval(values) -> Interval:
     values : array of float
         One value per run; at least two, all finite.
     """
-    x = np.asarray(values, dtype=float).ravel()
+    x = _array(values, float).ravel()
     if len(x) < 2:
         raise ValueError(f"values holds {len(x)} run(s); an interval needs two or more")
     if not np.isfinite(x).all():
@@ -51,7 +53,7 @@ def auc(labels, scores) -> float:
     ValueError
         If the lengths differ, a score is not finite, or only one class is present.
     """
-    y, s = np.asarray(labels).ravel(), np.asarray(scores, dtype=float).ravel()
+    y, s = _array(labels).ravel(), _array(scores, float).ravel()
     if len(y) != len(s):
         raise ValueError(f"labels has {len(y)} entries and scores {len(s)}")
     if not np.isfinite(s).all():
@@ -84,8 +86,8 @@ def gauc(labels, scores, users) -> float:
         As `auc`; or if no user has rows of both classes.
     """
     auc(labels, scores)  # the checks
-    y, s = np.asarray(labels).ravel(), np.asarray(scores, dtype=float).ravel()
-    _, u, rows = np.unique(users, return_inverse=True, return_counts=True)
+    y, s = _array(labels).ravel(), _array(scores, float).ravel()
+    _, u, rows = np.unique(_array(users), return_inverse=True, return_counts=True)
     if len(u) != len(y):
         raise ValueError(f"labels has {len(y)} entries and users {len(u)}")
     positives = np.bincount(u, y)
@@ -125,7 +127,7 @@ def target_ranks(scores, targets) -> np.ndarray:
     targets : array or tensor of shape (N,)
         Columns of `scores`; a target is a candidate.
     """
-    s, t = np.asarray(scores), np.asarray(targets)
+    s, t = _array(scores), _array(targets)
     if s.ndim != 2 or t.shape != s.shape[:1] or not len(t):
         raise ValueError(
             f"scores has shape {s.shape} and targets {t.shape}; expected (N, I) and "
@@ -139,16 +141,25 @@ def target_ranks(scores, targets) -> np.ndarray:
 
 def hit_at(k: int, ranks) -> float:
     """HIT@k: the share of targets among the first `k`, from their `target_ranks`."""
-    return float(np.mean(np.asarray(ranks) <= k))
+    return float(np.mean(_array(ranks) <= k))
 
 
 def mrr_at(k: int, ranks) -> float:
     """MRR@k: mean of 1 / rank, where a target behind the first `k` counts 0."""
-    r = np.asarray(ranks, dtype=float)
+    r = _array(ranks, float)
     return float(np.mean(np.where(r <= k, 1 / r, 0)))
 
 
 def ndcg_at(k: int, ranks) -> float:
     """NDCG@k, one target a row: mean of 1 / log2(1 + rank), 0 behind the first k."""
-    r = np.asarray(ranks, dtype=float)
+    r = _array(ranks, float)
     return float(np.mean(np.where(r <= k, 1 / np.log2(1 + r), 0)))
+
+
+def _array(values, dtype=None) -> np.ndarray:
+    """An array of `values`; of a tensor whatever its device, gradients or not."""
+    if isinstance(values, Tensor):
+        values = values.detach().cpu()
+        if values.dtype == torch.bfloat16:  # numpy has no such type
+            values = values.float()
+    return np.asarray(values, dtype=dtype)

@@ -52,7 +52,7 @@ def quotas(wanted: Tensor, total: int, alpha: float, room: Tensor) -> Tensor:
             f"total is {total}, but a user has only {int(room.sum(1).min())} items left"
         )
     given = torch.zeros_like(room)  # (B, K)
-    left = torch.full((len(wanted), 1), total)  # (B, 1)
+    left = torch.full_like(given[:, :1], total)  # (B, 1)
     while (left > 0).any():
         open_ = given < room
         best = wanted.masked_fill(~open_, 0).amax(1, keepdim=True)
@@ -78,9 +78,9 @@ def room_left(clusters: Tensor, seen: Tensor) -> Tensor:
         ``(B, L)``, items; those who stand there twice count once, padding never.
     """
     K = int(clusters.max()) + 1
-    fresh = torch.ones(len(seen), len(clusters), dtype=torch.int64)
+    fresh = seen.new_ones(len(seen), len(clusters))
     fresh.scatter_(1, seen, 0)[:, 0] = 0  # (B, I)
-    room = torch.zeros(len(seen), K, dtype=torch.int64)
+    room = seen.new_zeros(len(seen), K)
     return room.index_add_(1, clusters.clamp(min=0), fresh)
 
 
@@ -115,7 +115,7 @@ class ClusterIndex:
                 index = faiss.IndexHNSWFlat(
                     vectors.shape[1], 16, faiss.METRIC_INNER_PRODUCT
                 )
-            index.add(vectors[members].numpy())
+            index.add(vectors[members].cpu().numpy())
             self.members.append(members)
             self.indexes.append(index)
 
@@ -137,16 +137,16 @@ class ClusterIndex:
             ``(B, M)``, cluster after cluster, the nearest first; 0 where an index
             had nothing more to give.
         """
-        found = torch.zeros(len(users), int(given.sum(1).max()), dtype=torch.int64)
-        filled = torch.zeros(len(users), 1, dtype=torch.int64)
+        found = given.new_zeros(len(users), int(given.sum(1).max()))
+        filled = given.new_zeros(len(users), 1)
         for k, (members, index) in enumerate(
             zip(self.members, self.indexes, strict=True)
         ):
             ask = min(int(given[:, k].max()) + seen.shape[1], len(members))
             if hasattr(index, "hnsw"):
                 index.hnsw.efSearch = max(64, ask)
-            _, rows = index.search(users[:, k].detach().float().numpy(), ask)
-            rows = torch.as_tensor(rows)  # (B, ask), -1: nothing more
+            _, rows = index.search(users[:, k].detach().float().cpu().numpy(), ask)
+            rows = torch.as_tensor(rows).to(seen.device)  # (B, ask), -1: nothing more
             items = torch.where(rows >= 0, members[rows], 0)
             items[(items[:, :, None] == seen[:, None]).any(2)] = 0
             fresh = items > 0

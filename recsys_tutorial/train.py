@@ -31,6 +31,7 @@ def fit(
     seed: int = 0,
     evaluate: Callable[[nn.Module], dict[str, float]] | None = None,
     progress: bool = True,
+    device: str | torch.device | None = None,
 ) -> pd.DataFrame:
     """Train `model` on `data` with Adam.
 
@@ -51,6 +52,9 @@ def fit(
         returns joins the history.
     progress : bool
         Show a bar.
+    device : str or torch.device, optional
+        Where to train, ``"cuda"`` for example: the model moves there, and stays; each
+        batch follows. By default the model is trained where it is.
 
     Returns
     -------
@@ -62,13 +66,17 @@ def fit(
     positive("epochs", epochs), positive("batch_size", batch_size)
     if not lr > 0:
         raise ValueError(f"lr is {lr}; expected a learning rate above 0")
+    if device is None:
+        device = next(model.parameters(), torch.empty(0)).device
+    model.to(device)
     order = torch.Generator().manual_seed(seed)
     optimizer = torch.optim.Adam(model.parameters(), lr=lr, fused=True)
     history = []
     for epoch in tqdm(range(1, epochs + 1), disable=not progress, leave=False):
         model.train()
-        total = torch.zeros(())
+        total = torch.zeros((), device=device)
         for batch in minibatches(data, batch_size, order):
+            batch = {name: values.to(device) for name, values in batch.items()}
             loss = model.loss(batch)
             optimizer.zero_grad()
             loss.backward()

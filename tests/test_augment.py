@@ -111,10 +111,22 @@ def test_the_length_of_the_result(name, rate, n):
         assert len(new) == n + changed
     else:
         assert len(new) == n
-    if "mask" in name:
-        assert (new == 0).sum() == min(count, n - 1 if ti else n)
+    if "mask" in name:  # at random, which is the mode of both here
+        assert (new == 0).sum() == count
     if "substitute" in name:
         assert (new > 1000).sum() == changed
+
+
+def test_ti_mask_at_random_hides_any_event_and_all_alike():
+    share = np.mean(
+        [ti_mask(ITEMS, TIMES, 0.3, rng(s))[0] == 0 for s in range(2000)], 0
+    )
+    assert share == pytest.approx(np.full(7, 2 / 7), abs=0.04)
+    for rate in (0.3, 1):
+        new = ti_mask(ITEMS, TIMES, rate, rng(1))[0]
+        assert np.array_equal(new, mask(ITEMS, TIMES, rate, rng(1))[0])
+    assert not ti_mask(ITEMS, TIMES, 1, rng())[0].any()
+    assert ti_mask(ITEMS, TIMES, 1, rng(), "maximum")[0].tolist() == [0] * 6 + [7]
 
 
 def test_a_rate_is_not_lost_to_floating_point():

@@ -1,3 +1,6 @@
+import copy
+import pickle
+
 import pytest
 import torch
 from torch import nn
@@ -8,6 +11,8 @@ from recsys_tutorial.layers import (
     StackedLinear,
     Towers,
     check_ids,
+    check_labels,
+    happens,
 )
 
 
@@ -21,16 +26,25 @@ def test_field_embedding_is_one_lookup_per_field_side_by_side():
     assert torch.equal(out[0, 2:], second_table[3])
 
 
-def test_padding_is_zero_and_never_learns():
-    layer = FieldEmbedding([3, 4], dim=2)
+MADE = {
+    "as made": lambda layer: layer,
+    "copied": copy.deepcopy,
+    "pickled": lambda layer: pickle.loads(pickle.dumps(layer)),
+}
+
+
+@pytest.mark.parametrize("made", MADE)
+def test_padding_is_zero_and_never_learns(made, device):
+    layer = MADE[made](FieldEmbedding([3, 4], dim=2)).to(device)
     optimizer = torch.optim.Adam(layer.parameters(), lr=0.1)
-    ids = torch.tensor([[0, 0], [1, 2]])
+    ids = torch.tensor([[0, 0], [1, 2]], device=device)
     for _ in range(3):
         optimizer.zero_grad()
         (layer(ids) - 1).square().sum().backward()
         optimizer.step()
-    assert torch.equal(layer(ids)[0], torch.zeros(4))
-    assert not torch.equal(layer(ids)[1], torch.zeros(4))
+    assert not layer(ids)[0].any()
+    assert not layer.table[layer.offsets].any()
+    assert layer(ids)[1].all()
 
 
 @pytest.mark.parametrize("ids", [[[1, 4]], [[1, -1]]])
@@ -129,3 +143,43 @@ def test_check_ids_names_what_is_wrong(ids, error, message):
     check_ids("ids", torch.tensor([1, 4]), dims=1, n_items=5, lowest=1)
     with pytest.raises(error, match=message):
         check_ids("ids", ids, dims=1, n_items=5, lowest=1)
+
+
+def test_labels_may_be_shares_and_come_back_as_they_are():
+    labels = torch.tensor([0.0, 0.25, 1.0])
+    assert check_labels("label", labels, (3,)) is labels
+
+
+NAN = float("nan")
+
+
+@pytest.mark.parametrize(
+    ("labels", "message"),
+    [
+        (
+            torch.tensor([[1.0, 0], [-1, 1]]),
+            "values -1 to 1, first in row 1: .*-1.0, 1",
+        ),
+        (torch.tensor([[1.0, 0], [1, 1], [5, 1]]), "values 0 to 5, first in row 2: "),
+        (torch.tensor([[1.0, NAN]]), "label holds .* first in row 0: .*nan"),
+        (
+            torch.tensor([[1, 0]]),
+            r"dtype torch.int64; .*\(B, 2\) floats .* `.float\(\)`",
+        ),
+        (torch.ones(3), r"has shape \(3,\) .* expected \(B, 2\) floats .* each of 3"),
+    ],
+)
+def test_labels_that_are_none_name_value_row_and_remedy(labels, message):
+    with pytest.raises(ValueError, match=message) as error:
+        check_labels("label", labels, (len(labels), 2))
+    assert r"(stars >= 4).float()" in str(error.value)
+
+
+def test_nobody_looks_at_values_while_a_model_is_exported(monkeypatch):
+    wrong = torch.tensor([False, True])
+    assert happens(wrong)
+    assert not happens(~wrong & wrong)
+    monkeypatch.setattr(torch.compiler, "is_compiling", lambda: True)
+    assert not happens(wrong)
+    check_labels("label", torch.tensor([5.0]), (1,))
+    check_ids("ids", torch.tensor([9]), dims=1, n_items=5)

@@ -16,6 +16,39 @@ from recsys_tutorial.metrics import (
 )
 
 
+class Elsewhere(torch.Tensor):
+    """Like a tensor on a GPU: numpy gets nothing of it until it is on the CPU."""
+
+    def __array__(self, dtype=None, copy=None):
+        raise TypeError("can't convert a device tensor to numpy")
+
+    def cpu(self):
+        return self.as_subclass(torch.Tensor)
+
+
+def test_a_metric_takes_tensors_of_any_device_and_dtype(device):
+    labels, users = torch.tensor([1.0, 0, 1, 0]), torch.tensor([1, 1, 2, 2])
+    scores = torch.tensor([0.75, 0.5, 0.25, 0.5])
+    table, targets = scores.view(2, 2), torch.tensor([1, 1])
+    expected = auc(labels, scores), gauc(labels, scores, users)
+    ranks = target_ranks(table, targets)
+    for kind in (
+        lambda x: x.as_subclass(Elsewhere),
+        lambda x: x.to(device),
+        lambda x: x.bfloat16() if x.is_floating_point() else x,
+        lambda x: x.requires_grad_() if x.is_floating_point() else x,
+    ):
+        own = [kind(x.clone()) for x in (labels, scores, users)]
+        assert (auc(*own[:2]), gauc(*own)) == expected
+        found = target_ranks(kind(table.clone()), kind(targets.clone()))
+        assert found.tolist() == ranks.tolist()
+        places = kind(torch.tensor([1.0, 2.0, 4.0]))
+        assert hit_at(2, places) == pytest.approx(2 / 3)
+        assert mrr_at(2, places) == pytest.approx(0.5)
+        assert ndcg_at(2, places) == pytest.approx((1 + 1 / np.log2(3)) / 3)
+        assert mean_interval(places).mean == pytest.approx(7 / 3)
+
+
 def test_auc_by_counting_pairs():
     labels = torch.tensor([1.0, 0, 1, 0, 0])
     scores = torch.tensor([0.9, 0.1, 0.4, 0.4, 0.6])

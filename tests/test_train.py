@@ -36,6 +36,29 @@ def trained(seed=0, **options):
     return model, history
 
 
+def test_a_model_and_its_batches_are_where_they_are_told_to_be(device):
+    model, history = trained(device=device)
+    plain, expected = trained()
+    assert model.w.device.type == torch.device(device).type
+    assert plain.w.device.type == "cpu"
+    assert history.loss.to_numpy() == pytest.approx(expected.loss.to_numpy(), rel=1e-4)
+
+
+@pytest.mark.parametrize("told", [True, False])
+def test_a_batch_follows_its_model(told):
+    class Stop(Exception):
+        pass
+
+    class Meta(Line):
+        def loss(self, batch):
+            assert self.w.device.type == batch["x"].device.type == "meta"
+            raise Stop
+
+    model = Meta() if told else Meta().to("meta")
+    with pytest.raises(Stop):
+        fit(model, line_data(), epochs=1, device="meta" if told else None)
+
+
 def test_fit_finds_the_slope():
     model, history = trained(epochs=60)
     assert model.w.item() == pytest.approx(3, abs=0.01)

@@ -12,7 +12,13 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from recsys_tutorial.layers import FieldEmbedding, check_ids, check_matrix, positive
+from recsys_tutorial.layers import (
+    FieldEmbedding,
+    check_ids,
+    check_labels,
+    check_matrix,
+    positive,
+)
 
 
 class Parts(NamedTuple):
@@ -89,10 +95,6 @@ class DeepFM(nn.Module):
         return sum(self.explain(batch, phi))
 
     def loss(self, batch):
-        logits, label = self(batch), batch["label"]
-        if label.shape != logits.shape or not label.is_floating_point():
-            raise ValueError(
-                f"label has shape {tuple(label.shape)} and dtype {label.dtype}; "
-                f"expected ({len(logits)},) floats"
-            )
+        logits = self(batch)
+        label = check_labels("label", batch["label"], logits.shape)
         return F.binary_cross_entropy_with_logits(logits, label)

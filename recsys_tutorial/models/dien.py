@@ -11,7 +11,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from recsys_tutorial.layers import positive
+from recsys_tutorial.layers import check_labels, happens, positive
 from recsys_tutorial.models.din import MLP, PReLU, check_batch
 
 KINDS = ("GRU", "AIGRU", "AGRU", "AUGRU")
@@ -27,7 +27,8 @@ class Attention(nn.Module):
     def forward(self, states, candidate, mask):
         query = candidate @ self.weight.T  # (B, D)
         scores = (states @ query.unsqueeze(2)).squeeze(2)  # (B, L)
-        return scores.masked_fill(~mask, -1e9).softmax(1) * mask
+        least = torch.finfo(scores.dtype).min
+        return scores.masked_fill(~mask, least).softmax(1) * mask
 
 
 class Evolution(nn.Module):
@@ -66,9 +67,9 @@ class Evolution(nn.Module):
         weights = weights if attended else mask.to(states.dtype)
         D = states.shape[2]
         x = self.input(states).transpose(0, 1)  # (L, B, 2D + D)
+        h, weights = x.new_zeros(len(states), D), weights.to(x.dtype)
         x_gates, x_new = (part.unbind(0) for part in x.split([self.gates, D], 2))
         weights, U = weights.T.unsqueeze(2).unbind(0), self.state.weight.T
-        h = states.new_zeros(len(states), D)
         path, shares = [], []
         for g, n, a in zip(x_gates, x_new, weights, strict=True):
             h_gates, h_new = (h @ U).split([self.gates, D], 1)
@@ -132,9 +133,9 @@ class DIEN(nn.Module):
     def explain(self, batch):
         check_batch(batch, len(self.items.ids))
         mask = check_padding(batch["history"])
-        table = self.items()  # (I, D)
-        candidate = F.embedding(batch["candidate"], table)  # (B, D)
-        history = F.embedding(batch["history"], table)  # (B, L, D)
+        table = self.items.table()  # (I, D)
+        candidate = F.embedding(batch["candidate"], table, padding_idx=0)  # (B, D)
+        history = F.embedding(batch["history"], table, padding_idx=0)  # (B, L, D)
         states, _ = self.extraction(history)  # (B, L, D)
         if self.kind == "GRU":
             path, shares = self.evolution(states, None, mask)
@@ -154,13 +155,16 @@ class DIEN(nn.Module):
 
     def loss(self, batch):
         inside = self.explain(batch)
-        loss = F.binary_cross_entropy_with_logits(self._logits(inside), batch["label"])
+        logits = self._logits(inside)
+        label = check_labels("label", batch["label"], logits.shape)
+        loss = F.binary_cross_entropy_with_logits(logits, label)
         if self.alpha:
             if "negative" not in batch:
                 raise KeyError("negative is not in the batch; see random_negatives")
-            table = self.items()
+            table = self.items.table()
             happened, did_not = (
-                F.embedding(batch[name], table) for name in ("history", "negative")
+                F.embedding(batch[name], table, padding_idx=0)
+                for name in ("history", "negative")
             )
             mask = batch["history"] > 0
             extra = auxiliary_loss(inside.states, happened, did_not, mask)
@@ -205,6 +209,7 @@ def random_negatives(history, n_items, seed=0):
         raise ValueError(f"n_items is {n_items}; expected 3 or more, padding included")
     g = torch.Generator().manual_seed(seed)
     drawn = torch.randint(1, n_items - 1, history.shape, generator=g)  # 1 .. I - 2
+    drawn = drawn.to(history.device)
     return torch.where(history > 0, drawn + (drawn >= history).long(), 0)
 
 
@@ -212,7 +217,7 @@ def check_padding(history):
     """The mask of ``(B, L)`` ids; ValueError if a 0 comes before an item."""
     mask = history > 0
     early = (mask[:, 1:] & ~mask[:, :-1]).any(1)
-    if early.any():
+    if happens(early):
         row = int(early.int().argmax())
         raise ValueError(
             f"history has padding before an item, first in row {row}; expected items "

@@ -11,7 +11,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from recsys_tutorial.layers import check_ids, positive
+from recsys_tutorial.layers import check_ids, check_labels, positive
 
 
 class PReLU(nn.Module):
@@ -42,8 +42,8 @@ class Dice(nn.Module):
         self.register_buffer("variance", torch.ones(units))
 
     def forward(self, s, mask=None):
-        rows = s.flatten(0, -2)  # (N, H)
-        if mask is not None:
+        rows, real = s.flatten(0, -2), None  # (N, H)
+        if mask is not None and (self.training or not torch.compiler.is_compiling()):
             real = mask.flatten().nonzero().squeeze(1)
             rows = F.embedding(real, rows)  # look-up: as rows[real], and faster
         batch = self.training and len(rows) > 1
@@ -51,8 +51,10 @@ class Dice(nn.Module):
         z = F.batch_norm(rows, *moving, training=batch, momentum=0.05, eps=1e-8)
         p = z.sigmoid()
         out = torch.addcmul(self.alpha * rows, 1 - self.alpha, p * rows)
-        if mask is not None:
+        if real is not None:
             out = out.new_zeros(mask.numel(), out.shape[1]).index_copy(0, real, out)
+        elif mask is not None:  # an exported model computes the padded steps, too
+            out = out * mask.view(-1, 1)
         return out.view_as(s)
 
 
@@ -89,9 +91,12 @@ class ItemEmbedding(nn.Module):
             self.out_features *= 2
         with torch.no_grad():
             self.ids[0] = 0.0
-        self.ids.register_hook(lambda g: g.index_fill(0, torch.tensor([0]), 0.0))
 
     def forward(self):
+        return F.pad(self.table()[1:], (0, 0, 1, 0))  # row 0 is new: no gradient
+
+    def table(self):
+        """The same, for look-ups with ``padding_idx=0``: these send row 0 none."""
         if self.genres is None:
             return self.ids  # (I, D)
         return torch.cat([self.ids, self.share @ self.genres], 1)  # (I, D)
@@ -173,9 +178,9 @@ class BaseModel(nn.Module):
 
     def explain(self, batch):
         check_batch(batch, len(self.items.ids))
-        table = self.items()  # (I, D)
-        history = F.embedding(batch["history"], table)  # (B, L, D)
-        candidate = F.embedding(batch["candidate"], table)  # (B, D)
+        table = self.items.table()  # (I, D)
+        history = F.embedding(batch["history"], table, padding_idx=0)  # (B, L, D)
+        candidate = F.embedding(batch["candidate"], table, padding_idx=0)  # (B, D)
         weights = self.weights(history, candidate, batch["history"] > 0) * self.scale
         user = (weights.unsqueeze(1) @ history).squeeze(1)  # (B, D)
         return Inside(weights, user, candidate)
@@ -186,7 +191,9 @@ class BaseModel(nn.Module):
         return self.head(torch.cat([*known, user, candidate], 1)).squeeze(1)  # (B,)
 
     def loss(self, batch):
-        loss = F.binary_cross_entropy_with_logits(self(batch), batch["label"])
+        logits = self(batch)
+        label = check_labels("label", batch["label"], logits.shape)
+        loss = F.binary_cross_entropy_with_logits(logits, label)
         if self.l2:
             ids = torch.cat([batch["history"].flatten(), batch["candidate"]])
             loss = loss + self.l2 / 2 * batch_l2(self.items.ids, ids, self.counts)
@@ -250,7 +257,7 @@ class DIN(BaseModel):
     def weights(self, history, candidate, mask):
         a = self.unit(history, candidate, mask)  # (B, L)
         if self.softmax:
-            a = a.masked_fill(~mask, -1e9).softmax(1)
+            a = a.masked_fill(~mask, torch.finfo(a.dtype).min).softmax(1)
         return a * mask
 
 

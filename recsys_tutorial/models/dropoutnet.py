@@ -84,7 +84,7 @@ def teacher_pairs(
     draw = torch.Generator().manual_seed(seed)
     shape = len(users), positive("others", others)
     drawn = torch.randint(len(items), shape, generator=draw)
-    column = torch.cat([scores.topk(best).indices, drawn], 1)  # (U, K)
+    column = torch.cat([scores.topk(best).indices, drawn.to(users.device)], 1)  # (U, K)
     return {
         "user": users.repeat_interleave(column.shape[1]),
         "item": items[column].flatten(),
@@ -98,6 +98,16 @@ class Inputs(NamedTuple):
     latent: Tensor  # (N, R) the latent model's vectors, standardised
     content: Tensor  # (N, C)
     mean: Tensor  # (N, R) what `mean_vectors` gives
+
+
+class BatchNorm(nn.BatchNorm1d):
+    """A batch of one row has no variance and takes the moving averages, in training."""
+
+    def forward(self, x):
+        if self.training and len(x) > 1:
+            return super().forward(x)
+        moving = self.running_mean, self.running_var
+        return F.batch_norm(x, *moving, self.weight, self.bias, eps=self.eps)
 
 
 class Tower(nn.Module):
@@ -135,13 +145,14 @@ class Tower(nn.Module):
         self.shares = [kept, drop, transform]  # KEPT, DROPPED, MEAN
         width, layers = rank + inputs.content.shape[1], []
         for n in units:
-            layers += [nn.Linear(width, positive("units", n)), nn.BatchNorm1d(n)]
+            layers += [nn.Linear(width, positive("units", n)), BatchNorm(n)]
             layers, width = [*layers, nn.Tanh()], n
         self.net = nn.Sequential(*layers, nn.Linear(width, rank))
 
     def draw(self, n):
         """Algorithm 1: an option for each of `n` rows, by torch's own generator."""
-        return torch.tensor(self.shares).multinomial(n, replacement=True)  # (B,)
+        shares = torch.tensor(self.shares, device=self.latent.device)
+        return shares.multinomial(n, replacement=True)  # (B,)
 
     def given(self, ids, option):
         """The latent input: the vector, nothing at all, or the mean of the clicked."""

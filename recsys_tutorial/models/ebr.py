@@ -15,7 +15,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from recsys_tutorial.layers import check_ids, positive
+from recsys_tutorial.layers import check_ids, happens, positive
 
 
 class Block(nn.Module):
@@ -111,21 +111,23 @@ class Retriever(nn.Module):
         tokens = self.items(history)  # (B, L, D)
         if self.prompts is not None:
             tokens = tokens * self.prompts[cluster].unsqueeze(1)  # Eq. (1)
-        ago = count[:, None] - 1 - torch.arange(history.shape[1])  # 0: the latest
+        step = torch.arange(history.shape[1], device=history.device)
+        ago = count[:, None] - 1 - step  # (B, L), 0: the latest
         tokens = tokens + self.positions(ago.clamp(min=0))
         return self.blocks(self.dropout(tokens)), count  # (B, L, D), (B,)
 
     def encode(self, history, cluster):
         """The user as `cluster` ``(B,)`` sees them: ``(B, D)``, the latest state."""
         states, count = self.states(history, cluster)
-        return states[torch.arange(len(history)), count - 1]
+        last = (count - 1).view(-1, 1, 1).expand(-1, 1, states.shape[2])
+        return states.gather(1, last).squeeze(1)
 
     def explain(self, batch):
         history, K = batch["history"], self.n_clusters
         if self.prompts is None:  # the same vector for every cluster
             users = self.encode(history, None).unsqueeze(1).expand(-1, K, -1)
         else:
-            cluster = torch.arange(K).repeat(len(history))
+            cluster = torch.arange(K, device=history.device).repeat(len(history))
             users = self.encode(history.repeat_interleave(K, 0), cluster)
             users = users.unflatten(0, (-1, K))  # (B, K, D)
         scores = users @ self.items.weight[1:].T  # (B, K, I - 1)
@@ -174,7 +176,8 @@ def draw_negatives(clusters, candidate, n, generator=None):
     size = clusters[1:].bincount()  # (K,)
     start = 1 + size.cumsum(0) - size
     own = clusters[candidate]  # (B,)
-    draw = torch.rand(len(candidate), positive("n", n), generator=generator)
+    shape, device = (len(candidate), positive("n", n)), candidate.device
+    draw = torch.rand(shape, generator=generator, device=device)
     drawn = (draw * size[own][:, None]).long() + start[own][:, None]
     items = order[drawn]  # (B, n)
     return items.masked_fill(items == candidate[:, None], 0)
@@ -203,12 +206,12 @@ def check_history(history, n_items, positions):
     check_ids("history", history, 2, n_items)
     real = history > 0  # (B, L)
     count = real.sum(1)
-    if (count == 0).any():
+    if happens(count == 0):
         row = int((count == 0).nonzero()[0])
         raise ValueError(f"history has nothing but padding in row {row}")
-    if (real[:, 1:] & ~real[:, :-1]).any():
+    if happens(real[:, 1:] & ~real[:, :-1]):
         raise ValueError("history has padding before an item; expected it at the end")
-    if count.max() > longest:
+    if happens(count > longest):
         raise ValueError(
             f"history has {int(count.max())} steps; expected at most {longest}"
         )

@@ -11,7 +11,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from recsys_tutorial.layers import Towers, check_matrix
+from recsys_tutorial.layers import Towers, check_labels, happens
 
 
 class Estimates(NamedTuple):
@@ -87,8 +87,8 @@ def check_nested(labels, n_steps):
     A conversion without a click is a mistake in the data, or a conditional label
     where the cumulative one is asked for.
     """
-    check_matrix("labels", labels, n_steps, floating=True)
-    if (wrong := (labels[:, 1:] > labels[:, :-1]).any(1)).any():
+    check_labels("labels", labels, (*labels.shape[:1], n_steps))
+    if happens(wrong := (labels[:, 1:] > labels[:, :-1]).any(1)):
         row = int(wrong.nonzero()[0, 0])
         raise ValueError(
             f"labels of row {row} are {labels[row].tolist()}; expected no step without "

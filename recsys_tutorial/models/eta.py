@@ -14,7 +14,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from recsys_tutorial.layers import positive
+from recsys_tutorial.layers import check_labels, positive
 from recsys_tutorial.models.din import MLP, check_batch
 from recsys_tutorial.models.sim import top_k
 
@@ -38,7 +38,10 @@ def pack(bits: Tensor) -> Tensor:
             "(..., m) of torch.bool"
         )
     bits = F.pad(bits, (0, -bits.shape[-1] % 64))
-    return torch.from_numpy(np.packbits(bits.numpy(), axis=-1)).view(torch.int64)
+    if numpy_serves(bits):
+        return torch.from_numpy(np.packbits(bits.numpy(), axis=-1)).view(torch.int64)
+    place = torch.arange(64, device=bits.device) ^ 7  # the byte's highest first
+    return (bits.unflatten(-1, (-1, 64)).long() << place).sum(-1)
 
 
 def hamming(a: Tensor, b: Tensor) -> Tensor:
@@ -60,8 +63,23 @@ def hamming(a: Tensor, b: Tensor) -> Tensor:
                 f"{name} has shape {tuple(codes.shape)} and dtype {codes.dtype}; "
                 f"expected (..., {a.shape[-1]}) of torch.int64"
             )
-    unlike = (a ^ b).numpy().view(np.uint64)  # of a negative int64, numpy counts |x|
-    return torch.from_numpy(np.bitwise_count(unlike)).sum(-1)
+    return count_ones(a ^ b).sum(-1)
+
+
+def count_ones(words: Tensor) -> Tensor:
+    """How many bits of each int64 are 1; without numpy by sums of neighbouring bits."""
+    if numpy_serves(words):
+        unsigned = words.numpy().view(np.uint64)  # of a negative int64 it counts |x|
+        return torch.from_numpy(np.bitwise_count(unsigned))
+    twos = words - (words >> 1 & 0x5555555555555555)
+    fours = (twos & 0x3333333333333333) + (twos >> 2 & 0x3333333333333333)
+    bytes_ = fours + (fours >> 4) & 0x0F0F0F0F0F0F0F0F
+    return bytes_ * 0x0101010101010101 >> 56  # the highest byte: the sum of all eight
+
+
+def numpy_serves(x: Tensor) -> bool:
+    """Whether numpy can compute with `x`: on the CPU, and no compiler is at work."""
+    return x.device.type == "cpu" and not torch.compiler.is_compiling()
 
 
 class HashSearch(nn.Module):
@@ -94,7 +112,8 @@ class HashSearch(nn.Module):
     def compare(self, steps, candidate):
         distance = hamming(steps, candidate.unsqueeze(1))  # (B, L, W) -> (B, L)
         L = distance.shape[1]
-        return torch.arange(L) / L - distance  # the smallest distance scores highest
+        later = torch.arange(L, device=distance.device) / L
+        return later - distance  # the smallest distance scores highest
 
     def forward(self, ids, candidate_ids, history, candidate):
         """The same as a `search` of `SIM`."""
@@ -124,7 +143,8 @@ class TargetAttention(nn.Module):
         k, v = (f(steps).view(B, K, self.heads, -1) for f in (self.key, self.value))
         scores = torch.einsum("bhd,bkhd->bhk", q, k) / math.sqrt(D // self.heads)
         here = mask.unsqueeze(1)  # (B, 1, K)
-        weights = scores.masked_fill(~here, -1e9).softmax(-1) * here  # (B, H, K)
+        least = torch.finfo(scores.dtype).min
+        weights = scores.masked_fill(~here, least).softmax(-1) * here  # (B, H, K)
         return weights, torch.einsum("bhk,bkhd->bhd", weights, v).flatten(1)  # (B, D)
 
 
@@ -192,4 +212,6 @@ class ETA(nn.Module):
         return self.head(x).squeeze(1)  # (B,)
 
     def loss(self, batch):
-        return F.binary_cross_entropy_with_logits(self(batch), batch["label"])
+        logits = self(batch)
+        label = check_labels("label", batch["label"], logits.shape)
+        return F.binary_cross_entropy_with_logits(logits, label)

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 from torch.func import functional_call, grad, vmap
 
-from recsys_tutorial.layers import check_ids, positive
+from recsys_tutorial.layers import check_ids, happens, positive
 
 
 class Estimator(nn.Module):
@@ -192,7 +192,7 @@ def known_ratings(batch, name):
             f"expected floats of shape {tuple(item.shape)}, as {name}"
         )
     rating = rating.masked_fill(item == 0, 0.0)
-    if not rating.isfinite().all():
+    if happens(~rating.isfinite()):
         row = int((~rating.isfinite()).nonzero()[0, 0])
         raise ValueError(f"{name}_rating holds NaN or infinity in row {row}")
     return rating

@@ -13,7 +13,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from recsys_tutorial.data.tensors import check_data, take
-from recsys_tutorial.layers import check_ids, positive
+from recsys_tutorial.layers import check_ids, check_labels, positive
 
 
 class Inside(NamedTuple):
@@ -107,6 +107,7 @@ def check_tasks(batch):
             f"features has shape {shape} and label {label}; expected (B, 2, K, F) and "
             "(B, 2, K), tasks of two halves, as make_tasks gives them"
         )
+    check_labels("label", batch["label"], label)
 
 
 def make_tasks(data, n_samples, seed=0):
@@ -136,6 +137,7 @@ def make_tasks(data, n_samples, seed=0):
     order = torch.randperm(
         check_data(data), generator=torch.Generator().manual_seed(seed)
     )
+    order = order.to(data["item"].device)
     order = order[data["item"][order].argsort(stable=True)]
     turn, count = turns(data["item"][order])
     rows = order[turn < count // size * size].view(-1, 2, n_samples)  # (B, 2, K)
@@ -151,7 +153,8 @@ def turns(items):
     _, count = items[order].unique_consecutive(return_counts=True)
     first = count.cumsum(0) - count
     turn = torch.empty_like(items)
-    turn[order] = torch.arange(len(items)) - first.repeat_interleave(count)
+    place = torch.arange(len(items), device=items.device)
+    turn[order] = place - first.repeat_interleave(count)
     return turn, torch.bincount(items)[items]
 
 
@@ -211,6 +214,7 @@ def warm_up(base, table, batch, rate):
         ``(I, D)``, equal to `table` in the rows of all other items.
     """
     items = batch["item"]
+    check_labels("label", batch["label"], items.shape)
     phi = table.detach().requires_grad_()
     losses = F.binary_cross_entropy_with_logits(
         base(batch, phi[items]), batch["label"], reduction="none"

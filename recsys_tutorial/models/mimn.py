@@ -11,7 +11,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from recsys_tutorial.layers import check_ids, positive
+from recsys_tutorial.layers import check_ids, check_labels, positive
 from recsys_tutorial.models.dien import check_padding
 from recsys_tutorial.models.din import MLP, ActivationUnit, PReLU, check_batch
 
@@ -203,8 +203,10 @@ class MIMN(nn.Module):
         """The memory after each step, up to the longest history's end."""
         mask = check_padding(history)  # (B, L)
         steps = F.embedding(history, self.items())  # (B, L, D)
-        memory = self.empty(len(history))
-        for t in range(int(mask.sum(1).max())):
+        memory, n_steps = self.empty(len(history)), history.shape[1]
+        if not torch.compiler.is_compiling():  # no step after the last one changes it
+            n_steps = int(mask.sum(1).max())
+        for t in range(n_steps):
             memory = self._step(memory, steps[:, t], mask[:, t : t + 1])
             yield memory
 
@@ -286,5 +288,6 @@ class MIMN(nn.Module):
         check_batch(batch, len(self.items.ids))
         memory = self.remember(batch["history"])
         logits = self.read(memory, batch["candidate"])
-        loss = F.binary_cross_entropy_with_logits(logits, batch["label"])
+        label = check_labels("label", batch["label"], logits.shape)
+        loss = F.binary_cross_entropy_with_logits(logits, label)
         return loss + self.balance * imbalance(memory.use).mean()

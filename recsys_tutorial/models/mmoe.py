@@ -10,7 +10,7 @@ from typing import NamedTuple
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from recsys_tutorial.layers import Towers, check_matrix, positive
+from recsys_tutorial.layers import Towers, check_labels, check_matrix, positive
 
 
 class SharedBottom(nn.Module):
@@ -123,6 +123,18 @@ class MMoE(nn.Module):
 
 
 def sum_over_tasks(criterion, predictions, labels):
-    """Sum of the tasks' mean losses; labels ``(B, T)`` floats."""
-    check_matrix("labels", labels, predictions.shape[1], floating=True)
+    """Sum of the tasks' mean losses; labels ``(B, T)`` floats, see `check_targets`."""
+    check_targets(criterion, labels, predictions.shape)
     return criterion(predictions, labels, reduction="none").mean(0).sum()
+
+
+def check_targets(criterion, labels, shape):
+    """Raise ValueError unless `labels` ``(B, T)`` are what the criterion takes.
+
+    Any floats, and from 0 to 1 for `F.binary_cross_entropy_with_logits`, also as a
+    `functools.partial` of it.
+    """
+    if getattr(criterion, "func", criterion) is F.binary_cross_entropy_with_logits:
+        check_labels("labels", labels, shape)
+    else:
+        check_matrix("labels", labels, shape[1], floating=True)

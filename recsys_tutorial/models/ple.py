@@ -12,8 +12,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from recsys_tutorial.layers import StackedLinear, Towers, check_matrix, positive
-from recsys_tutorial.models.mmoe import Experts
+from recsys_tutorial.layers import StackedLinear, Towers, positive
+from recsys_tutorial.models.mmoe import Experts, check_targets
 
 
 class Extraction(nn.Module):
@@ -164,15 +164,17 @@ def task_losses(criterion, predictions, labels, space=None):
     Tensor
         ``(T,)``.
     """
-    check_matrix("labels", labels, predictions.shape[1], floating=True)
+    shape = predictions.shape
+    if space is not None and (space.shape != shape or space.dtype != torch.bool):
+        raise ValueError(
+            f"space has shape {tuple(space.shape)} and dtype {space.dtype}; expected "
+            f"{tuple(shape)} and torch.bool"
+        )
+    known = labels if space is None else labels * space  # any number outside of it
+    check_targets(criterion, known, shape)
     losses = criterion(predictions, labels, reduction="none")  # (B, T)
     if space is None:
         return losses.mean(0)
-    if space.shape != labels.shape or space.dtype != torch.bool:
-        raise ValueError(
-            f"space has shape {tuple(space.shape)} and dtype {space.dtype}; expected "
-            f"{tuple(labels.shape)} and torch.bool"
-        )
     return losses.where(space, 0.0).sum(0) / space.sum(0).clamp(min=1)
 
 

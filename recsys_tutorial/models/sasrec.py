@@ -14,7 +14,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from recsys_tutorial.layers import check_ids, positive
+from recsys_tutorial.layers import check_ids, happens, positive
 
 
 class Inside(NamedTuple):
@@ -120,8 +120,9 @@ class SASRec(nn.Module):
         real = history > 0  # (B, L)
         x = self.items(history) + self.positions.weight[most - L :]  # (B, L, D)
         x = self.dropout(self.norm(x))
-        visible = torch.ones(L, L, dtype=torch.bool).tril() & real[:, None]  # (B, L, L)
-        visible = visible | torch.eye(L, dtype=torch.bool)  # a softmax needs one entry
+        before = real.new_ones(L, L).tril()
+        visible = before & real[:, None]  # (B, L, L)
+        visible = visible | (before & before.T)  # itself: a softmax needs one entry
         for block in self.blocks:
             x, attention = block(x, visible[:, None])
         return Inside(x * real[:, :, None], attention)
@@ -129,19 +130,21 @@ class SASRec(nn.Module):
     def forward(self, batch):
         """Scores of all items after the last step: ``(B, I)``, never of the padding."""
         states = self.explain(batch).states
-        if not (batch["history"][:, -1] > 0).all():
+        if happens(batch["history"][:, -1] == 0):
             raise ValueError("history ends with padding; expected padding in front")
         scores = states[:, -1] @ self.items.weight[1:].T
         return F.pad(scores, (1, 0), value=-torch.inf)
 
     def loss(self, batch):
         loss = self.next_item_loss(batch)
-        if self.weight:
-            B, V, _ = batch["views"].shape
+        if self.weight and len(batch["history"]) > 1:  # one user has no contrast
+            B, V, L = batch["views"].shape
             if V < 2:
                 raise ValueError(f"views has {V} view(s) of a user; expected two")
-            pair = torch.rand(B, V).argsort(1)[:, :2]  # two different ones of each user
-            views = batch["views"][torch.arange(B), pair.T].flatten(0, 1)  # (2B, L)
+            draw = torch.rand(B, V, device=batch["views"].device)
+            pair = draw.argsort(1)[:, :2]  # two different ones of each user
+            views = batch["views"].gather(1, pair.unsqueeze(2).expand(-1, -1, L))
+            views = views.transpose(0, 1).flatten(0, 1)  # (2B, L)
             flat = self.explain({"history": views}).states.flatten(1)  # (2B, L * D)
             contrast = contrastive_loss(*flat.chunk(2), self.temperature)
             loss = loss + self.weight * contrast
@@ -159,7 +162,7 @@ class SASRec(nn.Module):
                 f"target has shape {tuple(target.shape)}; expected that of history, "
                 f"{tuple(states.shape[:2])}, and an item somewhere"
             )
-        drawn = torch.randint(1, len(self.items.weight), target.shape)
+        drawn = torch.randint_like(target, 1, len(self.items.weight))
         own = torch.cat([batch["history"][:, :1], target], 1)  # (B, L + 1)
         fair = (drawn[:, :, None] != own[:, None]).all(2) & (target > 0)
         up = (states * self.items(target)).sum(2)[target > 0]
@@ -187,4 +190,4 @@ def contrastive_loss(first: Tensor, second: Tensor, temperature=1.0) -> Tensor:
     logits = both @ both.T / temperature
     logits.fill_diagonal_(-torch.inf)  # a view is not its own negative
     B = len(first)
-    return F.cross_entropy(logits, torch.arange(2 * B).roll(B))
+    return F.cross_entropy(logits, torch.arange(2 * B, device=both.device).roll(B))

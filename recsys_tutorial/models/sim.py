@@ -12,7 +12,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from recsys_tutorial.layers import check_ids, positive
+from recsys_tutorial.layers import check_ids, check_labels, positive
 from recsys_tutorial.models.din import MLP, ActivationUnit, PReLU, check_batch
 
 
@@ -41,7 +41,7 @@ class HardSearch(nn.Module):
 
     def forward(self, ids, candidate_ids, history, candidate):
         shares = self.categories[candidate_ids] @ self.categories.T > 0  # (B, I)
-        when = torch.arange(float(ids.shape[1]))  # later is higher
+        when = torch.arange(float(ids.shape[1]), device=ids.device)  # later is higher
         return when.expand_as(ids), shares.gather(1, ids)  # (B, L) each
 
 
@@ -49,7 +49,8 @@ class RecentSearch(nn.Module):
     """The latest K steps, whatever the candidate: what the searches compete with."""
 
     def forward(self, ids, candidate_ids, history, candidate):
-        return torch.arange(float(ids.shape[1])).expand_as(ids), ids > 0
+        when = torch.arange(float(ids.shape[1]), device=ids.device)
+        return when.expand_as(ids), ids > 0  # (B, L) each
 
 
 class SoftSearch(nn.Module):
@@ -140,8 +141,8 @@ class TargetAttention(nn.Module):
         z = self.steps(steps).view(B, K, self.heads, -1)  # (B, K, H, D)
         a = self.target(candidate).view(B, self.heads, -1)  # (B, H, D)
         scores = torch.einsum("bkhd,bhd->bhk", z, a)
-        weights = scores.masked_fill(~mask.unsqueeze(1), -1e9).softmax(-1)
-        weights = weights * mask.unsqueeze(1)  # (B, H, K)
+        here, least = mask.unsqueeze(1), torch.finfo(scores.dtype).min  # (B, 1, K)
+        weights = scores.masked_fill(~here, least).softmax(-1) * here  # (B, H, K)
         return weights, (weights @ steps).flatten(1)  # (B, H, W) -> (B, H * W)
 
 
@@ -235,9 +236,11 @@ class SIM(nn.Module):
     def loss(self, batch):
         """Eq. (5) with alpha = beta = 1; alpha = 0 where the search learns nothing."""
         inside = self.explain(batch)
-        loss = F.binary_cross_entropy_with_logits(self.logits(inside), batch["label"])
+        logits = self.logits(inside)
+        label = check_labels("label", batch["label"], logits.shape)
+        loss = F.binary_cross_entropy_with_logits(logits, label)
         if isinstance(self.search, SoftSearch):
-            loss = loss + self.search.loss(inside, batch["label"])
+            loss = loss + self.search.loss(inside, label)
         return loss
 
     def check(self, batch):

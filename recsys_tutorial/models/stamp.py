@@ -12,7 +12,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from recsys_tutorial.layers import check_ids, positive
+from recsys_tutorial.layers import check_ids, happens, positive
 
 
 class Inside(NamedTuple):
@@ -59,16 +59,17 @@ class STMP(nn.Module):
             self.items.weight.mul_(0.1)
 
     def weights(self, history, mask, mean, last):
-        return mask / mask.sum(1, keepdim=True)  # (B, L), Eq. (1)
+        return mask.to(mean.dtype) / mask.sum(1, keepdim=True)  # (B, L), Eq. (1)
 
     def explain(self, batch):
         history = batch["history"]
         check_ids("history", history, 2, len(self.items.weight))
         mask = history > 0  # (B, L)
-        if not mask.any(1).all():
+        if happens(~mask.any(1)):
             row = int((~mask.any(1)).nonzero()[0])
             raise ValueError(f"history has nothing but padding in row {row}")
-        end = (mask * torch.arange(1, mask.shape[1] + 1)).argmax(1, keepdim=True)
+        place = torch.arange(1, mask.shape[1] + 1, device=mask.device)
+        end = (mask * place).argmax(1, keepdim=True)  # (B, 1)
         clicks = self.items(history)  # (B, L, D)
         last = self.items(history.gather(1, end)).squeeze(1)  # (B, D), m_t
         mean = clicks.sum(1) / mask.sum(1, keepdim=True)  # (B, D), m_s

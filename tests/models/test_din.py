@@ -1,3 +1,4 @@
+import copy
 import inspect
 
 import pytest
@@ -116,12 +117,34 @@ def test_more_padding_changes_nothing(kind):
         close(model.train(mode)(longer), model.train(mode)(data))
 
 
+@pytest.mark.parametrize("genres", [True, False])
+@pytest.mark.parametrize("how", ["the whole table", "a look-up in it", "of table()"])
+def test_a_copied_table_sends_the_row_of_padding_no_gradient(genres, how):
+    items = copy.deepcopy(build("sum", genres).items)
+    ids = torch.tensor([0, 3, 0])
+    if how == "the whole table":
+        read = items()
+    elif how == "a look-up in it":
+        read = F.embedding(ids, items())
+    else:
+        read = F.embedding(ids, items.table(), padding_idx=0)
+    (read - 1).square().sum().backward()
+    assert (items.ids.grad[0] == 0).all()
+    assert (items.ids.grad[3] != 0).all()
+
+
 @ALL
 def test_padding_stays_zero_even_as_a_candidate(kind):
-    model, data = build(kind), batch()
+    model, data = copy.deepcopy(build(kind)), batch()
     model.loss(data | {"candidate": torch.zeros(10).long()}).backward()
     assert (model.items.ids.grad[0] == 0).all()
     assert (model.items.ids.grad[1:] != 0).any()
+
+
+def test_without_a_genre_a_table_is_made_of_the_ids_alone():
+    items = build("sum", genres=False).items
+    assert torch.equal(items(), items.ids)
+    assert items.table() is items.ids
 
 
 @ALL

@@ -13,6 +13,7 @@ from recsys_tutorial.models.dropoutnet import (
     DROPPED,
     KEPT,
     MEAN,
+    BatchNorm,
     DropoutNet,
     Inputs,
     Tower,
@@ -260,6 +261,25 @@ def test_an_item_without_content_and_a_user_without_ratings_get_finite_scores():
 
 
 # --- learning
+
+
+def test_a_single_row_is_normalised_by_the_moving_averages():
+    norm, x = BatchNorm(5), draw(1, 5)
+    with torch.no_grad():
+        norm.weight.fill_(2.0), norm.bias.fill_(1.0)
+    norm(draw(8, 5, seed=1))
+    mean, variance = norm.running_mean.clone(), norm.running_var.clone()
+    close(norm(x), 1 + 2 * (x - mean) / (variance + norm.eps).sqrt())
+    assert torch.equal(norm(x), norm.eval()(x))
+    assert torch.equal(norm.running_mean, mean)
+
+
+def test_several_rows_are_normalised_as_torch_does_it():
+    ours, theirs, x = BatchNorm(5), nn.BatchNorm1d(5), draw(8, 5)
+    assert torch.equal(ours(x), theirs(x))
+    assert torch.equal(ours.running_var, theirs.running_var)
+    assert torch.equal(ours.eval()(x), theirs.eval()(x))
+    assert list(ours.state_dict()) == list(theirs.state_dict())
 
 
 def test_rows_are_independent():

@@ -58,6 +58,19 @@ def test_the_distance_counts_the_bits_in_which_two_codes_differ():
     assert hamming(a, b).tolist() == [2 + 64]
 
 
+@pytest.mark.parametrize("m", [1, 64, 70, 200])
+def test_codes_and_distances_are_the_same_without_numpy(m, monkeypatch, device):
+    g = torch.Generator().manual_seed(m)
+    bits = torch.rand(2, 50, m, generator=g) < 0.5
+    bits[0, :2] = torch.tensor([[True], [False]])
+    codes = pack(bits)
+    distance = hamming(*codes)
+    monkeypatch.setattr("recsys_tutorial.models.eta.numpy_serves", lambda x: False)
+    assert torch.equal(pack(bits.to(device)).cpu(), codes)
+    assert torch.equal(hamming(*codes.to(device)).cpu(), distance)
+    assert torch.equal(distance, (bits[0] ^ bits[1]).sum(-1))
+
+
 @settings(deadline=None)
 @given(BIT_LISTS)
 def test_packed_codes_differ_in_as_many_bits_as_unpacked_ones(pair):

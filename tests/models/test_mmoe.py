@@ -1,11 +1,12 @@
 import inspect
+from functools import partial
 
 import pytest
 import torch
 import torch.nn.functional as F
 
 from recsys_tutorial.layers import DenseInput, FieldEmbedding
-from recsys_tutorial.models.mmoe import MMoE, SharedBottom
+from recsys_tutorial.models.mmoe import MMoE, SharedBottom, sum_over_tasks
 from recsys_tutorial.train import fit
 
 D, T, E = 6, 3, 4
@@ -135,6 +136,15 @@ def test_regression():
     model, data = mmoe(criterion=F.mse_loss), batch()
     expected = (model(data) - data["labels"]).square().mean(0).sum()
     assert torch.allclose(model.loss(data), expected)
+
+
+def test_stars_are_labels_of_a_regression_alone():
+    stars = torch.full((3, T), 4.0)
+    sum_over_tasks(F.mse_loss, torch.zeros(3, T), stars)
+    entropy = F.binary_cross_entropy_with_logits
+    for criterion in (entropy, partial(entropy, pos_weight=torch.tensor(2.0))):
+        with pytest.raises(ValueError, match="labels holds the values 4 to 4"):
+            sum_over_tasks(criterion, torch.zeros(3, T), stars)
 
 
 @ALL

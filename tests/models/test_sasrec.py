@@ -160,6 +160,16 @@ def test_a_view_is_compared_with_the_other_one_whatever_the_draw():
         close(total - model.next_item_loss(data), contrastive_loss(*states))
 
 
+def test_a_single_user_is_contrasted_with_nobody():
+    model, alone = build(weight=0.5), build()
+    data = {name: values[:1] for name, values in batch().items()}
+    data["views"] = data["history"].unsqueeze(1).expand(-1, 2, -1)
+    torch.manual_seed(1)
+    loss = model.loss(data)
+    torch.manual_seed(1)
+    assert loss == alone.loss(data)
+
+
 def test_without_a_weight_no_views_are_needed():
     data = batch()
     del data["views"]
