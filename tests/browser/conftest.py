@@ -9,6 +9,10 @@ import axe_playwright_python
 import pytest
 from playwright.sync_api import expect
 
+from tests import browsing
+
+address, chromium = browsing.address, browsing.chromium
+
 PHONE = {"width": 390, "height": 844}
 DESK = {"width": 1280, "height": 720}
 AXE = Path(axe_playwright_python.__file__).with_name("axe.min.js")
