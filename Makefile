@@ -52,6 +52,8 @@ pdf: book
 # fingerprints say.
 test: export RECSYS_TUTORIAL_QUICK = 1
 test-full: export RECSYS_TUTORIAL_QUICK = 0
+# make test-fast DEVICE=cuda: the models compute there
+test test-full test-fast: export RECSYS_TUTORIAL_DEVICE = $(DEVICE)
 test test-full: check book
 	@$(BIN)/python -m pytest notebooks --nbval-lax --nbval-current-env \
 		-n $(JOBS) --dist loadscope

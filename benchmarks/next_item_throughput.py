@@ -74,7 +74,7 @@ def stamp():
 
 
 def sasrec():
-    events = load_movielens().ratings.rename(columns={"film": "item"})
+    events = load_movielens().ratings
     split = leave_one_out(events, FILMS, LENGTH)
     user, item = (events[name].to_numpy() for name in ("user", "item"))
 

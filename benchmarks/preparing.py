@@ -47,7 +47,6 @@ class Task(NamedTuple):
 
 def tasks() -> dict[str, Task]:
     adult, ratings = load_census(), load_movielens().ratings
-    events = ratings.rename(columns={"film": "item"})
     samples = next_item_samples(ratings, FILMS, length=LENGTH)
     n = len(samples["label"])
     every = torch.arange(len(adult))
@@ -65,12 +64,12 @@ def tasks() -> dict[str, Task]:
             len(session_samples(ratings)["target"]), partial(session_samples, ratings)
         ),
         "leave one out": Task(
-            ratings["user"].nunique(), partial(leave_one_out, events, FILMS, LENGTH)
+            ratings["user"].nunique(), partial(leave_one_out, ratings, FILMS, LENGTH)
         ),
         "batches of 512": Task(
             n, partial(batches, samples), "DataLoader", partial(loader, samples)
         ),
-        "negatives": Task(len(events), *negatives(events["user"], events["item"])),
+        "negatives": Task(len(ratings), *negatives(ratings["user"], ratings["item"])),
     }
     return found | {name: operator(name) for name in operators()}
 

@@ -59,7 +59,7 @@ def test_an_item_is_never_its_own_neighbour_nor_the_padding():
 def test_what_is_held_out_never_enters_the_correlation():
     """The last two items of all users are items that nobody has in training."""
     rows = [(u, i, t) for u in (1, 2, 3) for t, i in enumerate([1, 2, 3, 8, 9], 1)]
-    events = pd.DataFrame(rows, columns=["user", "item", "timestamp"])
+    events = pd.DataFrame(rows, columns=["user", "item", "time"])
     split = leave_one_out(events, 10)
     found = item_cf([items for items, _ in split.sequences], 10)
     assert found.item[8] == found.item[9] == 0

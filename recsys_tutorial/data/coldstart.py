@@ -1,4 +1,4 @@
-"""Users and films that are held out whole, what is known of them, and a world.
+"""Users and items that are held out whole, what is known of them, and a world.
 
 Dimension letters: ``U`` users, ``I`` items, ``C`` columns of content, ``R`` rank.
 """
@@ -10,6 +10,7 @@ import pandas as pd
 import torch
 from torch import Tensor
 
+from recsys_tutorial.data.events import check_events
 from recsys_tutorial.data.movielens import GENRES
 from recsys_tutorial.data.sequences import film_genres
 from recsys_tutorial.layers import positive
@@ -32,46 +33,49 @@ class Held(NamedTuple):
     """What `hold_out` returns."""
 
     new_users: np.ndarray  # ids, int64, ascending
-    new_films: np.ndarray
-    warm: pd.DataFrame  # old users, old films
-    film_cold: pd.DataFrame  # old users, new films
-    user_cold: pd.DataFrame  # new users, old films
-    both_cold: pd.DataFrame  # new users, new films
+    new_items: np.ndarray
+    warm: pd.DataFrame  # old users, old items
+    item_cold: pd.DataFrame  # old users, new items
+    user_cold: pd.DataFrame  # new users, old items
+    both_cold: pd.DataFrame  # new users, new items
 
 
 def hold_out(
-    ratings: pd.DataFrame, users: float = 0.2, films: float = 0.2, seed: int = 0
+    ratings: pd.DataFrame, users: float = 0.2, items: float = 0.2, seed: int = 0
 ) -> Held:
-    """Draw users and films whose ratings nobody is trained on.
+    """Draw users and items whose ratings nobody is trained on.
 
     Parameters
     ----------
     ratings : DataFrame
-        Columns ``user`` and ``film``; each row goes into one of four tables.
-    users, films : float
-        Share of the users, and of the films, to draw; from 0 to below 1.
+        Columns ``user`` and ``item``, ids from 1; each row goes into one of four
+        tables, with all of its columns.
+    users, items : float
+        Share of the users, and of the items, to draw; from 0 to below 1.
     seed : int
         Draws both.
+
+    Raises
+    ------
+    ValueError
+        As `check_events`, but for the order; or if a share is out of its range.
     """
-    if absent := [c for c in ("user", "film") if c not in ratings]:
-        raise ValueError(f"ratings lacks {absent}; it has {list(ratings.columns)}")
-    if not len(ratings):
-        raise ValueError("ratings has no rows; expected at least one")
+    told = check_events(ratings, timed=False, name="ratings")
     draw = np.random.default_rng(seed)
     new = []
-    for name, column, share in (("users", "user", users), ("films", "film", films)):
+    for name, column, share in (("users", "user", users), ("items", "item", items)):
         if not 0 <= share < 1:
             raise ValueError(f"{name} is {share}; expected a share from 0 to below 1")
-        ids = np.unique(ratings[column])
+        ids = np.unique(told[column])
         new.append(np.sort(draw.choice(ids, round(share * len(ids)), replace=False)))
-    new_users, new_films = new
-    user_is_new = ratings["user"].isin(new_users)
-    film_is_new = ratings["film"].isin(new_films)
+    new_users, new_items = new
+    user_is_new = np.isin(told["user"], new_users)
+    item_is_new = np.isin(told["item"], new_items)
     parts = [
-        ratings[(user_is_new == u) & (film_is_new == f)].reset_index(drop=True)
-        for u, f in ((False, False), (False, True), (True, False), (True, True))
+        ratings[(user_is_new == u) & (item_is_new == i)].reset_index(drop=True)
+        for u, i in ((False, False), (False, True), (True, False), (True, True))
     ]
-    return Held(new_users, new_films, *parts)
+    return Held(new_users, new_items, *parts)
 
 
 def film_content(films: pd.DataFrame) -> tuple[Tensor, list[str]]:
@@ -80,11 +84,11 @@ def film_content(films: pd.DataFrame) -> tuple[Tensor, list[str]]:
     1 where a film has the genre, or is of the period, else 0. Row 0 is zero; a film
     without a year has no period.
     """
-    period = torch.zeros(int(films["film"].max()) + 1, len(PERIODS))
+    period = torch.zeros(int(films["item"].max()) + 1, len(PERIODS))
     dated = films.dropna(subset="year")
     year = dated["year"].to_numpy(int)
     which = np.searchsorted(list(PERIODS), year, side="right") - 1
-    period[dated["film"].to_list(), which] = 1.0
+    period[dated["item"].to_list(), which] = 1.0
     return torch.cat([film_genres(films), period], 1), [*GENRES, *PERIODS.values()]
 
 

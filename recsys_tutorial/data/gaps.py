@@ -37,7 +37,7 @@ def drifting_gaps(
     Returns
     -------
     DataFrame
-        Sorted by user, then time: ``user`` from 1, ``item`` from 1, ``timestamp`` in
+        Sorted by user, then time: ``user`` from 1, ``item`` from 1, ``time`` in
         seconds, ``interest`` from 0 and ``evenness`` (k), the truth.
 
     Not in a paper.
@@ -61,7 +61,7 @@ def drifting_gaps(
         {
             "user": np.repeat(np.arange(1, n_users + 1), length),
             "item": item.ravel(),
-            "timestamp": seconds.ravel(),
+            "time": seconds.ravel(),
             "interest": interest.ravel(),
             "evenness": np.repeat(evenness.ravel(), length),
         }

@@ -1,7 +1,7 @@
 """One sequence a user; its last item for the test, the one before for validation.
 
-Events are a table with the columns ``user``, ``item`` and ``timestamp``, sorted by
-user, then time. Ids start at 1; id 0 pads, in front. Dimension letters: ``B`` users,
+Events are a table with the columns ``user``, ``item`` and ``time``, sorted by user,
+then time. Ids start at 1; id 0 pads, in front. Dimension letters: ``B`` users,
 ``L`` history length, ``I`` items.
 """
 
@@ -12,6 +12,8 @@ import pandas as pd
 import torch
 from torch import Tensor
 
+from recsys_tutorial.data.events import check_events
+from recsys_tutorial.data.tensors import check_items
 from recsys_tutorial.layers import positive
 from recsys_tutorial.metrics import target_ranks
 
@@ -31,7 +33,7 @@ def leave_one_out(events: pd.DataFrame, n_items: int, length: int = 50) -> Split
     Parameters
     ----------
     events : DataFrame
-        ``user``, ``item`` and ``timestamp``; each user has four or more.
+        ``user``, ``item`` and ``time``; each user has four or more.
     n_items : int
         Number ``I`` of ids, padding included.
     length : int
@@ -47,27 +49,24 @@ def leave_one_out(events: pd.DataFrame, n_items: int, length: int = 50) -> Split
     Raises
     ------
     ValueError
-        If a column lacks, the order is not as told, an id is out of range, or a user
-        has less than four events.
+        As `check_events`; or if an item is not below `n_items`, a user has less than
+        four events, or ``seen`` would take more than 10 GB.
     """
-    if absent := [c for c in ("user", "item", "timestamp") if c not in events]:
-        raise ValueError(f"events lacks {absent}; it has {list(events.columns)}")
-    user, item, time = (events[c].to_numpy() for c in ("user", "item", "timestamp"))
-    same = user[1:] == user[:-1]
-    if (
-        not len(user)
-        or (user[1:] < user[:-1]).any()
-        or (same & (np.diff(time) < 0)).any()
-    ):
-        raise ValueError("events is empty or not sorted by user and timestamp")
-    if item.min() < 1 or item.max() >= n_items:
+    user, item, time = check_events(events).values()
+    check_items("item", item, n_items)
+    starts = np.flatnonzero(np.append(True, user[1:] != user[:-1]))
+    count = np.diff(np.append(starts, len(user)))
+    if count.min() < 4:
+        who = user[starts[count.argmin()]]
         raise ValueError(
-            f"item holds ids from {item.min()} to {item.max()}; expected 1 to "
-            f"{n_items - 1}"
+            f"user {who} has {count.min()} events; expected four or more, as two are "
+            f'left out: events.groupby("user").filter(lambda e: len(e) >= 4)'
         )
-    starts = np.flatnonzero(np.append(True, ~same))
-    if np.diff(np.append(starts, len(user))).min() < 4:
-        raise ValueError("a user has less than four events, too few to leave two out")
+    if len(starts) * n_items > 10**10:
+        raise ValueError(
+            f"n_items is {n_items}, too many for {len(starts)} users; expected items "
+            "that are numbered from 1: pd.factorize(items)[0] + 1"
+        )
     positive("length", length)
     past = list(
         zip(np.split(item, starts[1:]), np.split(time, starts[1:]), strict=True)

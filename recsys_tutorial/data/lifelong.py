@@ -11,7 +11,8 @@ import pandas as pd
 import torch
 from torch import Tensor
 
-from recsys_tutorial.data.sequences import check_events, histories
+from recsys_tutorial.data.events import check_events
+from recsys_tutorial.data.sequences import histories
 from recsys_tutorial.data.tensors import unseen_items
 from recsys_tutorial.layers import positive
 
@@ -29,12 +30,12 @@ def long_samples(
     n_rows: int = 20_000,
     seed: int = 0,
 ) -> dict[str, Tensor]:
-    """Which film comes next, after a long past? A recent part and all that was before.
+    """Which item comes next, after a long past? A recent part and all that was before.
 
     Parameters
     ----------
     events : DataFrame
-        ``user``, ``film`` and ``timestamp``, sorted by user, then time.
+        ``user``, ``item`` and ``time``, sorted by user, then time.
     n_items : int
         Number ``I`` of ids, padding included.
     length, recent : int
@@ -52,7 +53,7 @@ def long_samples(
         ``user``, ``time`` and ``candidate`` (N,), ``history`` (N, S) and ``long``
         (N, L), int64; ``age`` (N, L), float32, days from each long step to the
         candidate's moment; ``label`` (N,), float32. Each positive, in the order of the
-        events, is followed by its negative, a film of which the user has no event.
+        events, is followed by its negative, an item of which the user has no event.
 
     Raises
     ------
@@ -61,8 +62,7 @@ def long_samples(
     """
     if positive("minimum", minimum) <= positive("recent", recent):
         raise ValueError(f"minimum is {minimum}; expected more than recent, {recent}")
-    check_events(events)
-    user, film, time = (events[c].to_numpy() for c in ("user", "film", "timestamp"))
+    user, item, time = check_events(events).values()
     order = pd.Series(np.arange(len(events)))
     past = order.groupby([user, time]).transform("min")
     past -= order.groupby(user).transform("min")  # events before each, of its user
@@ -74,12 +74,12 @@ def long_samples(
         rows = np.sort(draw.choice(rows, n_rows, replace=False))
     both = {
         name: histories(events, length + recent, column, rows=rows)
-        for name, column in (("long", "film"), ("age", "timestamp"))
+        for name, column in (("long", "item"), ("age", "time"))
     }
     now = torch.as_tensor(time[rows])  # (N,)
     both["age"] = (now[:, None] - both["age"]).float() / DAY
-    negative = unseen_items(user, film, user[rows], n_items, seed)
-    candidate = np.stack([film[rows], negative], 1)  # (N, 2)
+    negative = unseen_items(user, item, user[rows], n_items, seed)
+    candidate = np.stack([item[rows], negative], 1)  # (N, 2)
     data = {"user": torch.as_tensor(user[rows].copy()), "time": now}
     data |= cut_recent(both, recent)
     return {k: v.repeat_interleave(2, 0) for k, v in data.items()} | {

@@ -71,9 +71,9 @@ def load_movielens() -> MovieLens:
         Column         dtype     Meaning
         =============  ========  =======================================================
         ``user``       int64     1 to 943; each has 20 to 737 ratings
-        ``film``       int64     1 to 1682; each has 1 to 583 ratings
+        ``item``       int64     the film, 1 to 1682; each has 1 to 583 ratings
         ``rating``     int64     stars, 1 to 5; a user rates a film at most once
-        ``timestamp``  int64     seconds since 1970-01-01 UTC, when the rating was given
+        ``time``       int64     seconds since 1970-01-01 UTC, when the rating was given
         =============  ========  =======================================================
 
         ``users``, sorted by user:
@@ -89,12 +89,12 @@ def load_movielens() -> MovieLens:
                                   is no number
         ==============  ========  ======================================================
 
-        ``films``, sorted by film:
+        ``films``, sorted by item:
 
         ==========  ========  ==========================================================
         Column      dtype     Meaning
         ==========  ========  ==========================================================
-        ``film``    int64     1 to 1682
+        ``item``    int64     1 to 1682, the film
         ``title``   text      without the year; an article stands at the end
                               (``Godfather, The``), other titles in brackets
         ``year``    Int64     of release, 1922 to 1998; <NA> for film 267 only
@@ -111,7 +111,7 @@ def load_movielens() -> MovieLens:
 
     Notes
     -----
-    A timestamp tells when a film was rated, not when it was seen. Many ratings are
+    A time tells when a film was rated, not when it was seen. Many ratings are
     given on one page: half of the gaps (51 %) between neighbouring ratings of a user
     are 0 seconds, and the order within such a tie means nothing.
 
@@ -152,9 +152,9 @@ def load_movielens() -> MovieLens:
 
 def read_u_data(content: bytes) -> pd.DataFrame:
     """Read the bytes of ``u.data`` into the sorted table of ratings."""
-    names = ["user", "film", "rating", "timestamp"]
+    names = ["user", "item", "rating", "time"]
     ratings = pd.read_csv(BytesIO(content), sep="\t", names=names, dtype="int64")
-    ratings = ratings.sort_values("timestamp", kind="stable")
+    ratings = ratings.sort_values("time", kind="stable")
     return ratings.sort_values("user", kind="stable", ignore_index=True)
 
 
@@ -205,7 +205,7 @@ def _films(rows: list[tuple[int, str, list[str]]]) -> pd.DataFrame:
         years.append(int(found[2]) if found else None)
     return pd.DataFrame(
         {
-            "film": pd.array([film for film, _, _ in rows], dtype="int64"),
+            "item": pd.array([film for film, _, _ in rows], dtype="int64"),
             "title": titles,
             "year": pd.array(years, dtype="Int64"),
             "genres": pd.Series([tuple(g) for _, _, g in rows], dtype=object),

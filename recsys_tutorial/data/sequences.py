@@ -1,8 +1,9 @@
 """What the sequence chapters share: histories in time order, samples, splits by time.
 
-Events are a table with the columns ``user``, ``film`` and ``timestamp``, sorted by
-user, then time, as `load_movielens` gives its ratings. Ids start at 1; id 0 pads.
-Dimension letters: ``N`` samples, ``L`` history length, ``I`` items, ``G`` genres.
+Events are a table with the columns ``user``, ``item`` and ``time``, sorted by user,
+then time, as `load_movielens` gives its ratings and `read_events` any log. Ids start
+at 1; id 0 pads. Dimension letters: ``N`` samples, ``L`` history length, ``I`` items,
+``G`` genres.
 """
 
 import numpy as np
@@ -10,18 +11,27 @@ import pandas as pd
 import torch
 from torch import Tensor
 
+from recsys_tutorial.data.events import check_events
+from recsys_tutorial.data.fields import PADDING
+from recsys_tutorial.data.gathered import Gathered
 from recsys_tutorial.data.movielens import GENRES
-from recsys_tutorial.data.tensors import PADDING, unseen_items
+from recsys_tutorial.data.tensors import unseen_items
 from recsys_tutorial.layers import positive
 
 
 def histories(
-    events: pd.DataFrame, length: int, column: str = "film", where=None, rows=None
-) -> Tensor:
+    events: pd.DataFrame,
+    length: int,
+    column: str = "item",
+    where=None,
+    rows=None,
+    *,
+    gathered: bool = False,
+) -> Tensor | Gathered:
     """What the user of each event had done before it.
 
-    "Before" is strict: of events with one timestamp, none is in the history of
-    another, since their order means nothing.
+    "Before" is strict: of events with one time, none is in the history of another,
+    since their order means nothing.
 
     Parameters
     ----------
@@ -30,15 +40,18 @@ def histories(
     length : int
         Longest history ``L``; of a longer past, the latest events are kept.
     column : str
-        What to tell of each event in the history; ``"timestamp"`` tells when it was.
+        What to tell of each event in the history; ``"time"`` tells when it was.
     where : array of bool, optional
         ``(N,)``, which events may enter a history; all by default.
     rows : array of int, optional
         Give the histories of these events alone, in this order.
+    gathered : bool
+        Give `Gathered` in place of a tensor: the same rows, put together when a batch
+        asks for them. For long logs: memory grows with ``N``, not with ``N * L``.
 
     Returns
     -------
-    LongTensor
+    LongTensor, or Gathered
         ``(N, L)``, or one row for each of `rows`; oldest first, padded with 0 at the
         end.
 
@@ -46,22 +59,23 @@ def histories(
     ------
     ValueError
         If `events` is empty or not sorted, lacks a column, or holds a value that is
-        not an integer of at least 1.
+        not an integer of at least 1; see `check_events`.
     """
-    check_events(events, column)
-    order = pd.Series(np.arange(len(events)))
-    enters = np.ones(len(events), bool) if where is None else np.asarray(where)
-    values = np.append(events[column].to_numpy()[enters], 0)
-    before = np.concatenate([[0], enters.cumsum()])  # entering events above each row
-    start = before[order.groupby(events["user"].to_numpy()).transform("min")]
-    tie = [events["user"].to_numpy(), events["timestamp"].to_numpy()]
-    end = before[order.groupby(tie).transform("min")]
+    told = check_events(events, column)
+    user, values = told["user"], told[column]
+    row = np.arange(len(user))
+    fresh = np.append(True, user[1:] != user[:-1])  # a user's first event
+    start = np.maximum.accumulate(np.where(fresh, row, 0))
+    later = fresh | np.append(True, np.diff(told["time"]) != 0)  # a moment's first one
+    end = np.maximum.accumulate(np.where(later, row, 0))
+    if where is not None:
+        enters = np.asarray(where, dtype=bool)
+        before = np.append(0, enters.cumsum())  # entering events above each row
+        values, start, end = values[enters], before[start], before[end]
     if rows is not None:
         start, end = start[rows], end[rows]
-    count = np.minimum(end - start, positive("length", length))[:, None]  # (N, 1)
-    steps = np.arange(length)
-    source = np.where(steps < count, end[:, None] - count + steps, -1)  # (N, L)
-    return torch.as_tensor(values[source])
+    past = Gathered(*map(torch.tensor, (values, start, end)), length)
+    return past if gathered else past[:]
 
 
 def next_item_samples(
@@ -71,10 +85,11 @@ def next_item_samples(
     length: int = 50,
     minimum: int = 5,
     seed: int = 0,
+    gathered: bool = False,
 ) -> dict[str, Tensor]:
-    """Which film comes next? Each event, and beside it a film drawn at random.
+    """Which item comes next? Each event, and beside it an item drawn at random.
 
-    The negative is drawn uniformly from the films of which the user has no event,
+    The negative is drawn uniformly from the items of which the user has no event,
     neither earlier nor later. It shares the history and the time of its positive.
 
     Parameters
@@ -87,6 +102,8 @@ def next_item_samples(
         Longest history ``L``, and shortest; an event with less makes no sample.
     seed : int
         Draws the negatives.
+    gathered : bool
+        As in `histories`.
 
     Returns
     -------
@@ -98,43 +115,65 @@ def next_item_samples(
     Raises
     ------
     ValueError
-        As `histories`; or if a film is not below `n_items`, no past is long enough,
-        or a user has all films, so that there is no negative.
+        As `histories`; or if an item is not below `n_items`, no past is long enough,
+        or a user has all items, so that there is no negative.
     """
-    data, rows = _with_history(events, histories(events, length), minimum)
-    user, film = events["user"].to_numpy(), events["film"].to_numpy()
-    negative = unseen_items(user, film, user[rows], n_items, seed)
-    candidate = torch.stack([data["candidate"], torch.as_tensor(negative)], 1)
-    return {k: v.repeat_interleave(2, 0) for k, v in data.items()} | {
-        "candidate": candidate.flatten(),
+    told = check_events(events)
+    history = histories(events, length, gathered=True)
+    rows = _with_past(history, minimum)
+    user, item = told["user"], told["item"]
+    negative = unseen_items(user, item, user[rows], n_items, seed)
+    both = rows.repeat(2)
+    candidate = item[both]
+    candidate[1::2] = negative
+    return {
+        "user": torch.from_numpy(user[both]),
+        "time": torch.from_numpy(told["time"][both]),
+        "candidate": torch.from_numpy(candidate),
+        "history": _rows_of(history, both, gathered),
         "label": torch.tensor([1.0, 0.0]).repeat(len(rows)),
     }
 
 
 def liking_samples(
-    events: pd.DataFrame, *, liked: int = 4, length: int = 50, minimum: int = 5
+    events: pd.DataFrame,
+    *,
+    liked: float = 4,
+    length: int = 50,
+    minimum: int = 5,
+    column: str = "rating",
+    gathered: bool = False,
 ) -> dict[str, Tensor]:
-    """Will the user like this film? Each event, after the films liked before.
+    """Will the user like this item? Each event, after the items liked before.
 
     Parameters
     ----------
     events : DataFrame
-        Sorted by user, then time, with a column ``rating``.
-    liked : int
-        The label is 1 from this rating on.
+        Sorted by user, then time, with a column of numbers, ``rating``.
+    liked : float
+        The label is 1 from this rating on; 1, if the column says clicked or not.
     length, minimum : int
-        As in `next_item_samples`, of the liked films.
+        As in `next_item_samples`, of the liked items.
+    column : str
+        Where the ratings stand, or the clicks: 0 and 1, or False and True.
+    gathered : bool
+        As in `histories`.
 
     Returns
     -------
     dict
         As `next_item_samples`; one row per event.
     """
-    check_events(events, "rating")
-    likes = (events["rating"] >= liked).to_numpy()
-    history = histories(events, length, where=likes)
-    data, rows = _with_history(events, history, minimum)
-    return data | {"label": torch.as_tensor(likes[rows].astype(np.float32))}
+    told = check_events(events, numbers=(column,))
+    likes = told[column] >= liked
+    history = histories(events, length, where=likes, gathered=True)
+    rows = _with_past(history, minimum)
+    names = {"user": "user", "time": "time", "candidate": "item"}
+    data = {k: torch.from_numpy(told[c][rows]) for k, c in names.items()}
+    return data | {
+        "history": _rows_of(history, rows, gathered),
+        "label": torch.as_tensor(likes[rows].astype(np.float32)),
+    }
 
 
 def split_by_time(
@@ -181,17 +220,20 @@ def item_counts(data: dict[str, Tensor], n_items: int) -> Tensor:
     The n_j of Eq. (4) of Zhou et al. 2018.
     """
     counts = torch.zeros(n_items)
-    for rows in torch.cat([data["history"], data["candidate"][:, None]], 1).split(4096):
-        has = torch.zeros(len(rows), n_items).scatter_(1, rows, 1.0)
-        counts += has.sum(0)
+    for rows in torch.arange(len(data["candidate"])).split(4096):
+        has = torch.cat([data["history"][rows], data["candidate"][rows, None]], 1)
+        has = has.sort(1).values
+        again = has[:, 1:] == has[:, :-1]  # of one sample, an item counts once
+        counts += torch.bincount(has[:, 1:][~again], minlength=n_items)
+        counts += torch.bincount(has[:, 0], minlength=n_items)
     return counts
 
 
 def film_titles(films: pd.DataFrame) -> list[str]:
     """Titles by id, for reading: article in front, year behind; id 0 is padding."""
-    titles = [PADDING] * (int(films["film"].max()) + 1)
+    titles = [PADDING] * (int(films["item"].max()) + 1)
     for film, title, year in zip(
-        films["film"], films["title"], films["year"], strict=True
+        films["item"], films["title"], films["year"], strict=True
     ):
         name, comma, article = title.rpartition(", ")
         if comma and article in ("The", "A", "An"):
@@ -202,43 +244,20 @@ def film_titles(films: pd.DataFrame) -> list[str]:
 
 def film_genres(films: pd.DataFrame) -> Tensor:
     """Genres by id: ``(I, G)`` floats, 1 where a film has the genre; row 0 is zero."""
-    table = torch.zeros(int(films["film"].max()) + 1, len(GENRES))
-    for film, genres in zip(films["film"], films["genres"], strict=True):
+    table = torch.zeros(int(films["item"].max()) + 1, len(GENRES))
+    for film, genres in zip(films["item"], films["genres"], strict=True):
         table[film, [GENRES.index(genre) for genre in genres]] = 1.0
     return table
 
 
-def check_events(events: pd.DataFrame, *columns: str) -> None:
-    """Raise ValueError unless `events` is as the head of this module says."""
-    needed = list(dict.fromkeys(["user", "film", "timestamp", *columns]))
-    if absent := [c for c in needed if c not in events]:
-        raise ValueError(f"events lacks {absent}; it has {list(events.columns)}")
-    if not len(events):
-        raise ValueError("events has no rows; expected at least one")
-    for column in needed:
-        values = events[column]
-        if values.dtype.kind not in "iu" or values.min() < 1:
-            raise ValueError(
-                f"{column} has dtype {values.dtype} and minimum {values.min()}; "
-                "expected integers of at least 1"
-            )
-    user, time = events["user"].to_numpy(), events["timestamp"].to_numpy()
-    back = (user[1:] < user[:-1]) | (user[1:] == user[:-1]) & (time[1:] < time[:-1])
-    if back.any():
-        raise ValueError(
-            f"events is not sorted by user and timestamp, first at row "
-            f"{int(back.argmax()) + 1}"
-        )
-
-
-def _with_history(
-    events: pd.DataFrame, history: Tensor, minimum: int
-) -> tuple[dict[str, Tensor], np.ndarray]:
-    """The events whose history has `minimum` steps, as tensors; and their rows."""
-    rows = ((history > 0).sum(1) >= positive("minimum", minimum)).nonzero().flatten()
+def _with_past(history: Gathered, minimum: int) -> np.ndarray:
+    """Rows whose history has `minimum` steps or more."""
+    rows = np.flatnonzero(history.count.numpy() >= positive("minimum", minimum))
     if not len(rows):
         raise ValueError(f"no event has a history of {minimum} steps, the minimum")
-    kept = events.iloc[rows.numpy()]
-    names = {"user": "user", "time": "timestamp", "candidate": "film"}
-    data = {k: torch.as_tensor(kept[c].to_numpy(copy=True)) for k, c in names.items()}
-    return data | {"history": history[rows]}, rows.numpy()
+    return rows
+
+
+def _rows_of(history: Gathered, rows: np.ndarray, gathered: bool) -> Tensor | Gathered:
+    rows = torch.from_numpy(rows)
+    return history.pick(rows) if gathered else history[rows]

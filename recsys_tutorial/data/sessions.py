@@ -9,7 +9,8 @@ import pandas as pd
 import torch
 from torch import Tensor
 
-from recsys_tutorial.data.sequences import check_events, histories
+from recsys_tutorial.data.events import check_events
+from recsys_tutorial.data.sequences import histories
 from recsys_tutorial.layers import positive
 
 
@@ -28,8 +29,8 @@ def sittings(events: pd.DataFrame, gap: int = 1800) -> np.ndarray:
     array of int64
         ``(N,)``, from 1, ascending; no sitting has events of two users.
     """
-    check_events(events)
-    user, time = events["user"].to_numpy(), events["timestamp"].to_numpy()
+    told = check_events(events)
+    user, time = told["user"], told["time"]
     cut = (np.diff(user) != 0) | (np.diff(time) > positive("gap", gap))
     return 1 + np.append(0, cut.cumsum())
 
@@ -37,9 +38,9 @@ def sittings(events: pd.DataFrame, gap: int = 1800) -> np.ndarray:
 def session_samples(
     events: pd.DataFrame, *, gap: int = 1800, length: int = 30
 ) -> dict[str, Tensor]:
-    """What is next in this sitting? Each event after the films before it.
+    """What is next in this sitting? Each event after the items before it.
 
-    Every prefix of a sitting is a sample. Films of one second have no order: the
+    Every prefix of a sitting is a sample. Items of one second have no order: the
     history ends before the second of the target, so a target may be any of those that
     came next together.
 
@@ -50,14 +51,14 @@ def session_samples(
     gap : int
         As in `sittings`.
     length : int
-        Longest history ``L``; of a longer sitting, the latest films are kept.
+        Longest history ``L``; of a longer sitting, the latest items are kept.
 
     Returns
     -------
     dict
         ``session``, ``user``, ``time``, ``target`` and ``clicks``, each (N,), and
         ``history`` (N, L), padded with 0 at the end; all int64. ``clicks`` is the
-        number of films before the target in its sitting, not cut at ``L``.
+        number of items before the target in its sitting, not cut at ``L``.
 
     Raises
     ------
@@ -65,16 +66,17 @@ def session_samples(
         If `events` is not as expected, or no sitting reaches a second moment.
     """
     session = sittings(events, gap)
-    own = events.assign(user=session)  # a history ends where its sitting begins
+    told = check_events(events)
+    own = pd.DataFrame(told | {"user": session})  # a history ends where it begins
     history = histories(own, length)
-    first = own.groupby(["user", "timestamp"]).cumcount()
+    first = own.groupby(["user", "time"]).cumcount()
     before = own.groupby("user").cumcount() - first
     clicks = torch.tensor(before.to_numpy())
     rows = clicks.nonzero().flatten()
     if not len(rows):
         raise ValueError("no sitting has events of two moments; nothing comes next")
-    names = {"user": "user", "time": "timestamp", "target": "film"}
-    data = {k: torch.tensor(events[c].to_numpy()) for k, c in names.items()}
+    names = {"user": "user", "time": "time", "target": "item"}
+    data = {k: torch.tensor(told[c]) for k, c in names.items()}
     data |= {"session": torch.as_tensor(session), "history": history, "clicks": clicks}
     return {name: values[rows] for name, values in data.items()}
 

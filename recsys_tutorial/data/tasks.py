@@ -8,6 +8,7 @@ import pandas as pd
 import torch
 from torch import Tensor
 
+from recsys_tutorial.data.events import check_events
 from recsys_tutorial.layers import positive
 
 
@@ -28,10 +29,10 @@ def user_tasks(
     Parameters
     ----------
     ratings : DataFrame
-        Columns ``user``, ``film`` and ``rating``, ids from 1.
+        Columns ``user``, ``item`` and ``rating``, ids from 1, in any order.
     others : DataFrame, optional
         Where the query comes from instead, such as the same users' ratings of new
-        films; a film that stands in both may then be in the query alone.
+        items; an item that stands in both may then be in the query alone.
     support, query : int
         Most ratings of a user in either set.
     repeats : int
@@ -43,28 +44,27 @@ def user_tasks(
     -------
     dict
         ``user`` (N,) int64; ``support`` (N, S) and ``query`` (N, Q) int64 ids of
-        films, in random order, padded with 0 at the end; ``support_rating`` and
+        items, in random order, padded with 0 at the end; ``support_rating`` and
         ``query_rating``, float32 of the same shapes, 0 at the padding.
 
     Raises
     ------
     ValueError
-        If a column is missing, an id is below 1, a user rates a film twice, or nobody
-        has a rating to ask for.
+        As `check_events`, but for the order; or if a user rates an item twice, or
+        nobody has a rating to ask for.
     """
-    for name, table in (("ratings", ratings), ("others", others)):
-        if table is not None:
-            _check(name, table)
+    known = _by_user("ratings", ratings)
+    asked = known if others is None else _by_user("others", others)
     positive("support", support), positive("query", query)
     draw = np.random.default_rng(seed)
-    known = dict(_by_user(ratings))
-    asked = known if others is None else dict(_by_user(others))
+    nothing = np.empty(0, dtype=np.int64), np.empty(0)
     rows = []
     for user in sorted(asked) * positive("repeats", repeats):
-        target = draw.permutation(asked[user])[:query]  # (Q, 2) film and rating
-        rest = draw.permutation(known.get(user, target[:0]))
-        rest = rest[~np.isin(rest[:, 0], target[:, 0])][:support]
-        rows.append((user, rest, target))
+        target = _shuffled(draw, *asked[user])  # items and ratings
+        target = [values[:query] for values in target]
+        rest = _shuffled(draw, *known.get(user, nothing))
+        old = ~np.isin(rest[0], target[0])
+        rows.append((user, [values[old][:support] for values in rest], target))
     if not rows:
         raise ValueError("nobody has a rating to ask for; expected at least one user")
     users, supports, queries = zip(*rows, strict=True)
@@ -85,26 +85,31 @@ def shorten(tasks: dict[str, Tensor], size) -> dict[str, Tensor]:
     return tasks | cut
 
 
-def _check(name: str, table: pd.DataFrame) -> None:
-    columns = ["user", "film", "rating"]
-    if absent := [c for c in columns if c not in table]:
-        raise ValueError(f"{name} lacks {absent}; it has {list(table.columns)}")
-    if len(table) and table[["user", "film"]].min().min() < 1:
-        raise ValueError(f"{name} holds an id below 1; 0 is the padding")
-    if table.duplicated(["user", "film"]).any():
-        row = int(table.duplicated(["user", "film"]).to_numpy().argmax())
-        raise ValueError(f"{name} has a user's second rating of a film in row {row}")
+def _by_user(name: str, table: pd.DataFrame) -> dict[int, list[np.ndarray]]:
+    """Items and ratings of each user, in the order of the table."""
+    told = check_events(
+        table,
+        numbers=("rating",),
+        timed=False,
+        unique=("user", "item"),
+        empty=True,
+        name=name,
+    )
+    order = told["user"].argsort(kind="stable")
+    users, starts = np.unique(told["user"][order], return_index=True)
+    parts = (np.split(told[c][order], starts[1:]) for c in ("item", "rating"))
+    return dict(zip(users.tolist(), zip(*parts, strict=True), strict=False))
 
 
-def _by_user(table: pd.DataFrame):
-    for user, rows in table.groupby("user"):
-        yield int(user), rows[["film", "rating"]].to_numpy()
+def _shuffled(draw: np.random.Generator, *columns: np.ndarray) -> list[np.ndarray]:
+    order = draw.permutation(len(columns[0]))
+    return [values[order] for values in columns]
 
 
 def _padded(name: str, sets, width: int) -> dict[str, Tensor]:
     items = torch.zeros(len(sets), width, dtype=torch.int64)
     stars = torch.zeros(len(sets), width)
-    for n, pairs in enumerate(sets):
-        items[n, : len(pairs)] = torch.as_tensor(pairs[:, 0].astype(np.int64))
-        stars[n, : len(pairs)] = torch.as_tensor(pairs[:, 1].astype(np.float32))
+    for n, (item, rating) in enumerate(sets):
+        items[n, : len(item)] = torch.as_tensor(item)
+        stars[n, : len(item)] = torch.as_tensor(rating.astype(np.float32))
     return {name: items, f"{name}_rating": stars}

@@ -1,114 +1,48 @@
-"""DataFrame -> tensors: categories to ids, numbers to bins, splits, minibatches.
+"""DataFrame -> tensors: negatives, labels, splits, minibatches.
 
 A batch is a plain ``dict[str, Tensor]`` whose tensors share their first dimension.
-Id 0 is padding, everywhere.
+Id 0 is padding, everywhere. How columns become ids stands in `fields`; it can be
+imported from here, too.
 """
 
 from collections.abc import Iterator
-from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
 import torch
 from torch import Tensor
 
+from recsys_tutorial.data.events import check_events
+from recsys_tutorial.data.fields import PADDING, Field, encode_fields
+from recsys_tutorial.data.gathered import Gathered
 from recsys_tutorial.layers import positive
 
-PADDING = "(padding)"
-
-
-class Field(NamedTuple):
-    """What the ids of one column mean: ``labels[i]`` is the reading of id ``i``."""
-
-    name: str
-    labels: list[str]
-
-
-def encode_fields(
-    frame: pd.DataFrame, columns: list[str], train, bins: int = 10
-) -> tuple[Tensor, list[Field]]:
-    """Turn the columns of a table into ids, one field per column.
-
-    A categorical column's ids are its declared categories. A number is cut into
-    quantile bins whose edges come from the training rows alone; a value that fills
-    more than half of the rows (no capital gain, say) is an edge of its own, and the
-    quantiles are those of the other rows.
-
-    Parameters
-    ----------
-    frame : DataFrame
-        ``N`` rows, no missing value in `columns`.
-    columns : list of str
-        The ``F`` columns to encode, of categorical, integer or float dtype.
-    train : array of int or bool
-        The training rows, as positions or as a mask.
-    bins : int
-        Number of quantile bins; equal edges are merged.
-
-    Returns
-    -------
-    ids : LongTensor
-        ``(N, F)``, from 1; 0 is kept for padding.
-    fields : list of Field
-        How to read the ids.
-
-    Raises
-    ------
-    ValueError
-        If the table is empty, a column is missing, holds NaN or is of another dtype.
-    """
-    if not len(frame):
-        raise ValueError("frame has no rows; expected at least one")
-    if absent := [c for c in columns if c not in frame]:
-        raise ValueError(f"frame lacks {absent}; it has {list(frame.columns)}")
-    positive("bins", bins)
-    ids, fields = [], []
-    for column in columns:
-        values = frame[column]
-        if values.isna().any():
-            row = int(values.isna().to_numpy().argmax())
-            raise ValueError(f"column {column!r} holds a missing value in row {row}")
-        if isinstance(values.dtype, pd.CategoricalDtype):
-            labels = [str(c) for c in values.cat.categories]
-            code = values.cat.codes.to_numpy()
-        elif values.dtype.kind in "iuf":
-            values = values.to_numpy(dtype=float)
-            edges = _bin_edges(values[train], bins)
-            code = np.searchsorted(edges, values)  # edges[i - 1] < value <= edges[i]
-            labels = [f"<= {e:g}" for e in edges] + [f"> {edges[-1]:g}"]
-        else:
-            raise ValueError(
-                f"column {column!r} has dtype {values.dtype}; expected a category "
-                "or a number"
-            )
-        ids.append(torch.as_tensor(code.astype(np.int64) + 1))
-        fields.append(Field(column, [PADDING, *labels]))
-    return torch.stack(ids, 1), fields
-
-
-def _bin_edges(values: np.ndarray, bins: int) -> np.ndarray:
-    levels, counts = np.unique(values, return_counts=True)
-    common = levels[counts.argmax()]
-    edges = []
-    if len(levels) > 1 and counts.max() > len(values) / 2:
-        edges, values = [common], values[values != common]
-    quantiles = np.quantile(values, np.linspace(0, 1, bins + 1)[1:-1])
-    return np.unique(np.concatenate([edges, quantiles]))
+__all__ = [
+    "PADDING",
+    "Field",
+    "check_data",
+    "encode_fields",
+    "minibatches",
+    "rating_chain",
+    "split_rows",
+    "take",
+    "unseen_items",
+]
 
 
 def unseen_items(
-    user: np.ndarray, film: np.ndarray, who: np.ndarray, n_items: int, seed: int
+    user: np.ndarray, item: np.ndarray, who: np.ndarray, n_items: int, seed: int
 ) -> np.ndarray:
-    """For each entry of `who` a film that this user has no event of, drawn uniformly.
+    """For each entry of `who` an item that this user has no event of, drawn uniformly.
 
     Parameters
     ----------
-    user, film : arrays of int64
-        One entry per event, from 1.
-    who : array of int64, shape (N,)
-        Users to draw for; one who stands there twice may get the same film twice.
+    user, item : arrays of integers
+        One entry per event, from 1, of any integer type.
+    who : array of integers, shape (N,)
+        Users to draw for; one who stands there twice may get the same item twice.
     n_items : int
-        Number of ids of films, padding included.
+        Number of ids of items, padding included.
 
     Returns
     -------
@@ -117,14 +51,26 @@ def unseen_items(
     Raises
     ------
     ValueError
-        If a film is not in 1 .. n_items - 1, or a user has all films.
+        If an item is not in 1 .. n_items - 1, a user has all items, or there are so
+        many ids of items that they cannot be told apart by user.
     """
-    if film.min() < 1 or film.max() >= positive("n_items", n_items):
-        wrong = film.min() if film.min() < 1 else film.max()
-        raise ValueError(f"film holds id {wrong}; expected ids of 1 to {n_items - 1}")
-    taken = np.unique(user * n_items + film)
-    if (np.bincount(taken // n_items) >= n_items - 1).any():
-        raise ValueError("a user has all films; expected one that can be a negative")
+    item, who = np.asarray(item, dtype=np.int64), np.asarray(who, dtype=np.int64)
+    users, code = np.unique(np.asarray(user, dtype=np.int64), return_inverse=True)
+    check_items("item", item, n_items)
+    if (len(users) + 1) * n_items >= 2**63:
+        raise ValueError(
+            f"n_items is {n_items}, too many for {len(users)} users; number the items "
+            "from 1: pd.factorize(items)[0] + 1"
+        )
+    taken = np.unique(code * n_items + item)
+    owned = np.bincount(taken // n_items)
+    if (owned >= n_items - 1).any():
+        raise ValueError(
+            f"user {users[owned.argmax()]} has all items, 1 to {n_items - 1}; expected "
+            "one that can be a negative"
+        )
+    place = np.searchsorted(users, who).clip(max=len(users) - 1)
+    who = np.where(users[place] == who, place, len(users))  # the last has no event
     draw = np.random.default_rng(seed)
     drawn = np.zeros(len(who), dtype=np.int64)
     wrong = np.arange(len(who))
@@ -136,9 +82,22 @@ def unseen_items(
     return drawn
 
 
+def check_items(name: str, item: np.ndarray, n_items: int) -> None:
+    """Raise ValueError unless there are items, all of them in 1 .. n_items - 1."""
+    positive("n_items", n_items)
+    if not len(item):
+        raise ValueError(f"{name} has no rows; expected at least one")
+    for row in (int(item.argmin()), int(item.argmax())):
+        if not 1 <= item[row] < n_items:
+            raise ValueError(
+                f"{name} holds id {item[row]} in row {row}; expected ids of 1 to "
+                f"{n_items - 1}, with n_items the highest id + 1"
+            )
+
+
 def rating_chain(
     ratings: pd.DataFrame,
-    n_films: int,
+    n_items: int,
     thresholds: tuple[int, ...] = (0, 4),
     *,
     negatives: int = 4,
@@ -146,44 +105,48 @@ def rating_chain(
 ) -> dict[str, Tensor]:
     """Ratings in the place of a chain of conversions: rated, rated 4 or more ...
 
-    An impression is a film that the user rated, or one never rated by the user. A
-    proxy: it is nested as a real chain is, but nobody was shown these films like this.
+    An impression is an item that the user rated, or one never rated by the user. A
+    proxy: it is nested as a real chain is, but nobody was shown these items like this.
 
     Parameters
     ----------
     ratings : DataFrame
-        Columns ``user``, ``film``, ``rating`` and ``timestamp``, ids from 1.
-    n_films : int
-        Number of ids of films, padding included.
+        Columns ``user``, ``item``, ``rating`` and ``time``, ids from 1, in any order.
+    n_items : int
+        Number of ids of items, padding included.
     thresholds : tuple of int
-        ``T`` ratings, ascending: step t happened if the film was rated at least so; 0
+        ``T`` ratings, ascending: step t happened if the item was rated at least so; 0
         stands for any rating.
     negatives : int
-        Unrated films per rating, drawn uniformly; a user may draw one film twice.
+        Unrated items per rating, drawn uniformly; a user may draw one item twice.
     seed : int
-        Draws the unrated films.
+        Draws the unrated items.
 
     Returns
     -------
     dict
-        ``features`` (N, 2) int64, user and film; ``labels`` (N, T) float32,
-        cumulative; ``time`` (N,) int64, an unrated film's is its rating's, above it.
+        ``features`` (N, 2) int64, user and item; ``labels`` (N, T) float32,
+        cumulative; ``time`` (N,) int64, an unrated item's is its rating's, above it.
+
+    Raises
+    ------
+    ValueError
+        As `check_events`, but for the order, and as `unseen_items`; or if
+        `thresholds` does not ascend.
     """
-    names = ["user", "film", "rating", "timestamp"]
-    if absent := [c for c in names if c not in ratings]:
-        raise ValueError(f"ratings lacks {absent}; it has {list(ratings.columns)}")
-    if not len(ratings):
-        raise ValueError("ratings has no rows; expected at least one")
+    events = check_events(
+        ratings, "time", numbers=("rating",), timed=False, name="ratings"
+    )
     if not thresholds or list(thresholds) != sorted(set(thresholds)):
         raise ValueError(f"thresholds is {thresholds}; expected ascending ratings")
-    user, film, rating, time = (ratings[c].to_numpy() for c in names)
+    user, item, time, rating = events.values()
     who = user.repeat(1 + positive("negatives", negatives)).reshape(len(user), -1)
-    drawn = unseen_items(user, film, who[:, 1:].ravel(), n_films, seed)
-    films = np.column_stack([film, drawn.reshape(len(user), negatives)])
+    drawn = unseen_items(user, item, who[:, 1:].ravel(), n_items, seed)
+    items = np.column_stack([item, drawn.reshape(len(user), negatives)])
     labels = torch.zeros(*who.shape, len(thresholds))
     labels[:, 0] = torch.as_tensor(rating[:, None] >= np.array(thresholds)).float()
     return {
-        "features": torch.as_tensor(np.stack([who.ravel(), films.ravel()], 1)),
+        "features": torch.as_tensor(np.stack([who.ravel(), items.ravel()], 1)),
         "labels": labels.flatten(0, 1),
         "time": torch.as_tensor(time.repeat(1 + negatives)),
     }
@@ -211,24 +174,42 @@ def split_rows(n_rows: int, test: float, seed: int) -> tuple[Tensor, Tensor]:
 
 
 def take(data: dict[str, Tensor], rows) -> dict[str, Tensor]:
-    """The same rows of every tensor of `data`."""
-    return {name: values[rows] for name, values in data.items()}
+    """The same rows of every tensor of `data`; what is `Gathered` stays so."""
+    return {
+        name: values.pick(rows) if isinstance(values, Gathered) else values[rows]
+        for name, values in data.items()
+    }
 
 
 def check_data(data: dict[str, Tensor]) -> int:
     """Return the number of rows of `data`; ValueError on anything unfit for training.
 
-    Unfit is: no tensor, no row, lengths that differ, NaN or infinity in a float
+    Unfit is: no dict, no tensor in it (arrays, lists and tables are none), no row,
+    lengths that differ, NaN or infinity in a float tensor. `Gathered` counts as a
     tensor.
     """
+    if not isinstance(data, dict):
+        raise ValueError(
+            f"data is a {type(data).__name__}; expected a dict of tensors, {_WAYS}"
+        )
     if not data:
         raise ValueError("data is empty; expected a dict of tensors")
+    for name, values in data.items():
+        if not isinstance(values, Tensor | Gathered):
+            raise ValueError(
+                f"{name} is a {type(values).__module__.partition('.')[0]} "
+                f"{type(values).__name__}; expected a tensor: "
+                f"torch.as_tensor({name}), of numbers"
+            )
+        if not len(values.shape):
+            raise ValueError(f"{name} is a single number; expected one entry per row")
     lengths = {name: len(values) for name, values in data.items()}
     if len(set(lengths.values())) > 1:
         raise ValueError(f"data has tensors of different lengths {lengths}")
     for name, values in data.items():
-        if values.is_floating_point() and not values.isfinite().all():
-            row = int((~values.isfinite()).nonzero()[0, 0])
+        flat = values.values if isinstance(values, Gathered) else values
+        if values.dtype.is_floating_point and not flat.isfinite().all():
+            row = int((~flat.isfinite()).nonzero()[0, 0])
             raise ValueError(f"{name} holds NaN or infinity, first in row {row}")
     n_rows = next(iter(lengths.values()))
     if not n_rows:
@@ -236,10 +217,18 @@ def check_data(data: dict[str, Tensor]) -> int:
     return n_rows
 
 
+_WAYS = (
+    'such as {"history": ..., "label": ...}, whole and in memory: '
+    "fit cuts the batches itself"
+)
+
+
 def minibatches(
     data: dict[str, Tensor], size: int, generator: torch.Generator | None = None
 ) -> Iterator[dict[str, Tensor]]:
     """Batches of up to `size` rows; in shuffled order if a generator is given.
+
+    What is `Gathered` comes out as a tensor.
 
     The rows are looked up by index in tensors held in memory: for data of this size
     that is far quicker than a ``DataLoader`` over single rows.
@@ -249,4 +238,4 @@ def minibatches(
     if generator is not None:
         order = torch.randperm(n_rows, generator=generator)
     for rows in order.split(positive("size", size)):
-        yield take(data, rows)
+        yield {name: values[rows] for name, values in data.items()}

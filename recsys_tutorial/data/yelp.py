@@ -38,7 +38,7 @@ def load_yelp() -> pd.DataFrame:
         =============  =====  ==========================================================
         ``user``       int64  1 to 19855; each has 5 to 235 reviews
         ``item``       int64  1 to 14541, the business; some users review one twice
-        ``timestamp``  int64  seconds since 1970-01-01 UTC; no gap of a user is 0
+        ``time``       int64  seconds since 1970-01-01 UTC; no gap of a user is 0
         =============  =====  ==========================================================
 
     Raises
@@ -60,9 +60,9 @@ def read_pair(items: Path, times: Path) -> pd.DataFrame:
         raise DataError(f"{items} and {times} have not as many lines as each other")
     user = np.repeat([r[0] for r in rows[0]], [len(r) - 1 for r in rows[0]])
     columns = (np.concatenate([r[1:] for r in part]) for part in rows)
-    table = dict(zip(("user", "item", "timestamp"), (user, *columns), strict=True))
+    table = dict(zip(("user", "item", "time"), (user, *columns), strict=True))
     return pd.DataFrame(table).sort_values(
-        ["user", "timestamp"], kind="stable", ignore_index=True
+        ["user", "time"], kind="stable", ignore_index=True
     )
 
 

@@ -125,8 +125,8 @@ def events(users=8, each=20):
     return pd.DataFrame(
         {
             "user": np.repeat(np.arange(1, users + 1), each),
-            "film": np.concatenate(films),
-            "timestamp": np.tile(minute, users),
+            "item": np.concatenate(films),
+            "time": np.tile(minute, users),
         }
     )
 

@@ -25,24 +25,24 @@ def movielens():
 @given(st.floats(0, 0.9), st.floats(0, 0.9), st.integers(0, 5))
 def test_every_rating_is_in_one_table_and_the_new_ones_are_not_in_the_warm(u, f, seed):
     pairs = [(user, film) for user in range(1, 9) for film in range(1, 12)]
-    ratings = pd.DataFrame(pairs, columns=["user", "film"])
+    ratings = pd.DataFrame(pairs, columns=["user", "item"])
     held = hold_out(ratings, u, f, seed)
-    tables = held.warm, held.film_cold, held.user_cold, held.both_cold
+    tables = held.warm, held.item_cold, held.user_cold, held.both_cold
     assert sum(map(len, tables)) == len(ratings)
     for table, new_user, new_film in zip(
         tables, (0, 0, 1, 1), (0, 1, 0, 1), strict=True
     ):
         assert (table["user"].isin(held.new_users) == new_user).all()
-        assert (table["film"].isin(held.new_films) == new_film).all()
+        assert (table["item"].isin(held.new_items) == new_film).all()
     assert len(held.new_users) == round(8 * u)
-    assert len(held.new_films) == round(11 * f)
+    assert len(held.new_items) == round(11 * f)
 
 
 def test_a_fifth_of_users_and_films(movielens):
     held = hold_out(movielens.ratings)
     assert len(held.new_users) == 189
-    assert len(held.new_films) == 336
-    assert held.warm["timestamp"].dtype == np.int64
+    assert len(held.new_items) == 336
+    assert held.warm["time"].dtype == np.int64
     again, other = hold_out(movielens.ratings), hold_out(movielens.ratings, seed=1)
     assert held.new_users.tolist() == again.new_users.tolist()
     assert held.new_users.tolist() != other.new_users.tolist()
@@ -51,13 +51,13 @@ def test_a_fifth_of_users_and_films(movielens):
 @pytest.mark.parametrize(
     ("ratings", "options", "message"),
     [
-        ({"user": [1]}, {}, "ratings lacks \\['film'\\]"),
-        ({"user": [], "film": []}, {}, "ratings has no rows"),
-        ({"user": [1], "film": [1]}, {"users": 1.0}, "users is 1.0; expected a share"),
+        ({"user": [1]}, {}, "ratings lacks \\['item'\\]"),
+        ({"user": [], "item": []}, {}, "ratings has no rows"),
+        ({"user": [1], "item": [1]}, {"users": 1.0}, "users is 1.0; expected a share"),
         (
-            {"user": [1], "film": [1]},
-            {"films": -0.1},
-            "films is -0.1; expected a share",
+            {"user": [1], "item": [1]},
+            {"items": -0.1},
+            "items is -0.1; expected a share",
         ),
     ],
 )

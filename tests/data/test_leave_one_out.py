@@ -14,7 +14,7 @@ def events(*rows):
         for user, items in enumerate(rows, start=1)
         for step, item in enumerate(items)
     ]
-    return pd.DataFrame(table, columns=["user", "item", "timestamp"])
+    return pd.DataFrame(table, columns=["user", "item", "time"])
 
 
 TWO = events([1, 2, 3, 4, 5, 6], [7, 8, 7, 9])
@@ -72,11 +72,14 @@ def test_ranks_leave_out_what_was_seen():
     [
         (lambda e: e.rename(columns={"item": "film"}), r"lacks \['item'\]"),
         (lambda e: e.iloc[::-1], "not sorted"),
-        (lambda e: e.iloc[:0], "empty or not sorted"),
-        (lambda e: e.assign(timestamp=-e.timestamp), "not sorted"),
-        (lambda e: e.assign(item=e.item - 1), "from 0 to 8"),
-        (lambda e: e.assign(item=e.item + 1), "from 2 to 10; expected 1 to 9"),
-        (lambda e: e.iloc[:-1], "less than four events"),
+        (lambda e: e.iloc[:0], "events has no rows"),
+        (lambda e: e.assign(time=999 - e.time), "not sorted"),
+        (lambda e: e.assign(item=e.item - 1), "item holds 0 in row 0"),
+        (
+            lambda e: e.assign(item=e.item + 1),
+            "item holds id 10 in row 9; expected ids of 1 to 9",
+        ),
+        (lambda e: e.iloc[:-1], "user 2 has 3 events; expected four or more"),
     ],
 )
 def test_bad_events(change, message):

@@ -23,9 +23,9 @@ def movielens():
 
 def events(steps=9, users=2):
     """Each user has rated films 1, 2, 3 ..., one a day."""
-    film = np.tile(np.arange(1, steps + 1), users)
+    item = np.tile(np.arange(1, steps + 1), users)
     user = np.repeat(np.arange(1, users + 1), steps)
-    return pd.DataFrame({"user": user, "film": film, "timestamp": film * DAY})
+    return pd.DataFrame({"user": user, "item": item, "time": item * DAY})
 
 
 # --- real histories

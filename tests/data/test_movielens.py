@@ -82,17 +82,17 @@ def same(left, right):
 
 def test_ratings_are_as_documented(tables):
     ratings = tables.ratings
-    columns = ["user", "film", "rating", "timestamp"]
+    columns = ["user", "item", "rating", "time"]
     assert ratings.dtypes.astype(str).to_dict() == dict.fromkeys(columns, "int64")
     assert ratings.index.equals(pd.RangeIndex(100_000))
     assert set(ratings["user"]) == set(range(1, 944))
-    assert set(ratings["film"]) == set(range(1, 1683))
+    assert set(ratings["item"]) == set(range(1, 1683))
     assert set(ratings["rating"]) == {1, 2, 3, 4, 5}
-    assert not ratings.duplicated(["user", "film"]).any()
-    per_user, per_film = ratings["user"].value_counts(), ratings["film"].value_counts()
+    assert not ratings.duplicated(["user", "item"]).any()
+    per_user, per_film = ratings["user"].value_counts(), ratings["item"].value_counts()
     assert (per_user.min(), per_user.max()) == (20, 737)
     assert (per_film.min(), per_film.max()) == (1, 583)
-    times = pd.to_datetime(ratings["timestamp"], unit="s")
+    times = pd.to_datetime(ratings["time"], unit="s")
     assert str(times.min()) == "1997-09-20 03:05:10"
     assert str(times.max()) == "1998-04-22 23:10:38"
 
@@ -105,7 +105,7 @@ def test_ratings_are_sorted_and_ties_keep_the_order_of_the_file(tables, wheel):
 
 
 def test_half_of_the_gaps_are_ties(tables):
-    gaps = tables.ratings.groupby("user")["timestamp"].diff().dropna()
+    gaps = tables.ratings.groupby("user")["time"].diff().dropna()
     assert gaps.min() == 0
     assert round((gaps == 0).mean(), 2) == 0.51
 
@@ -130,13 +130,13 @@ def test_users_are_as_documented(tables):
 
 def test_films_are_as_documented(tables):
     films = tables.films
-    assert films["film"].tolist() == list(range(1, 1683))
-    assert list(films.columns) == ["film", "title", "year", "genres"]
-    assert films["film"].dtype == "int64"
+    assert films["item"].tolist() == list(range(1, 1683))
+    assert list(films.columns) == ["item", "title", "year", "genres"]
+    assert films["item"].dtype == "int64"
     assert films["year"].dtype == "Int64"
-    assert films.loc[films["year"].isna(), "film"].tolist() == [267]
+    assert films.loc[films["year"].isna(), "item"].tolist() == [267]
     assert (films["year"].min(), films["year"].max()) == (1922, 1998)
-    assert not films[["film", "title", "genres"]].isna().any(axis=None)
+    assert not films[["item", "title", "genres"]].isna().any(axis=None)
     assert all(title and title == title.strip() for title in films["title"])
     assert not films["title"].str.contains(r"\(\d{4}\)|\(V\)").any()
     for genres in films["genres"]:
@@ -147,7 +147,7 @@ def test_films_are_as_documented(tables):
 
 
 def test_odd_films(tables):
-    films = tables.films.set_index("film")
+    films = tables.films.set_index("item")
     assert films.loc[1].tolist() == [
         "Toy Story",
         1995,
@@ -166,7 +166,7 @@ def test_odd_films(tables):
 
 def test_titles_that_are_listed_twice(tables):
     films, names = tables.films, ["title", "year"]
-    twins = films[films.duplicated(names, keep=False)].groupby(names)["film"].agg(list)
+    twins = films[films.duplicated(names, keep=False)].groupby(names)["item"].agg(list)
     assert len(twins) == 18
     assert twins.map(len).eq(2).all()
     assert twins["Chasing Amy", 1997] == [246, 268]
@@ -225,7 +225,7 @@ def test_the_zip_is_read_as_grouplens_describes_it(cache, monkeypatch):
         [2, 44, "M", "writer", "V0R2M"],
     ]
     films = tables.films
-    assert films["film"].tolist() == [1, 2, 3, 4]
+    assert films["item"].tolist() == [1, 2, 3, 4]
     expected = ["Fjord, The", "Été noir (Black (2) Summer)", "unknown"]
     assert films["title"].tolist() == [*expected, "Ducks III: Home"]
     assert films["year"].tolist() == [1990, 1961, pd.NA, 1995]

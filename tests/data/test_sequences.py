@@ -13,7 +13,7 @@ from recsys_tutorial.data.sequences import (
     split_by_time,
 )
 
-# user, film, rating, timestamp; user 1 rates two films in one second
+# user, item, rating, time; user 1 rates two items in one second
 ROWS = [
     (1, 11, 5, 100),
     (1, 12, 3, 200),
@@ -25,7 +25,7 @@ ROWS = [
 
 
 def events(rows=ROWS):
-    return pd.DataFrame(rows, columns=["user", "film", "rating", "timestamp"])
+    return pd.DataFrame(rows, columns=["user", "item", "rating", "time"])
 
 
 @pytest.fixture(scope="module")
@@ -58,7 +58,7 @@ def test_a_history_longer_than_the_limit_keeps_the_latest():
 
 
 def test_histories_of_times_stand_in_step_with_those_of_films():
-    assert histories(events(), 4, "timestamp")[3].tolist() == [100, 200, 200, 0]
+    assert histories(events(), 4, "time")[3].tolist() == [100, 200, 200, 0]
 
 
 def test_histories_of_some_events_only():
@@ -68,8 +68,8 @@ def test_histories_of_some_events_only():
 
 
 def test_no_history_reaches_the_time_of_its_target(movielens):
-    times = histories(movielens.ratings, 50, "timestamp")
-    target = torch.as_tensor(movielens.ratings.timestamp.to_numpy(copy=True))
+    times = histories(movielens.ratings, 50, "time")
+    target = torch.as_tensor(movielens.ratings.time.to_numpy(copy=True))
     assert (times < target[:, None]).all()
     steps = times.diff(dim=1)[times[:, 1:] > 0]
     assert (steps >= 0).all()
@@ -78,13 +78,13 @@ def test_no_history_reaches_the_time_of_its_target(movielens):
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        (lambda e: e.iloc[::-1], "not sorted by user and timestamp, first at row 1"),
+        (lambda e: e.iloc[::-1], "not sorted by user and time, first at row 1"),
         (lambda e: e.iloc[[1, 0, 2]], "not sorted .* row 1"),
         (lambda e: e.iloc[:0], "events has no rows"),
-        (lambda e: e.drop(columns="film"), r"lacks \['film'\]"),
-        (lambda e: e.assign(film=0), "film has dtype int64 and minimum 0"),
-        (lambda e: e.assign(film=1.5), "film has dtype float64"),
-        (lambda e: e.assign(timestamp=-5), "timestamp has .* minimum -5"),
+        (lambda e: e.drop(columns="item"), r"lacks \['item'\]"),
+        (lambda e: e.assign(item=0), "item holds 0 in row 0"),
+        (lambda e: e.assign(item=1.5), "item holds 1.5 in row 0"),
+        (lambda e: e.assign(time=-5), "time holds -5 in row 0"),
     ],
 )
 def test_bad_events(change, message):
@@ -108,7 +108,7 @@ def test_each_positive_is_followed_by_a_negative_with_the_same_past():
 
 
 def test_negatives_are_films_the_user_never_has(movielens, samples):
-    pairs = set(zip(movielens.ratings.user, movielens.ratings.film, strict=True))
+    pairs = set(zip(movielens.ratings.user, movielens.ratings.item, strict=True))
     negative = samples["label"] == 0
     drawn = zip(
         samples["user"][negative].tolist(),
@@ -149,7 +149,7 @@ def test_liking_is_told_from_the_films_liked_before():
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ({"n_items": 14}, "film holds id 14; expected ids of 1 to 13"),
+        ({"n_items": 14}, "item holds id 14 in row 3; expected ids of 1 to 13"),
         ({"n_items": 20, "minimum": 4}, "no event has a history of 4 steps"),
         ({"n_items": 0}, "n_items is 0"),
     ],
@@ -161,7 +161,7 @@ def test_bad_arguments(arguments, message):
 
 def test_a_user_who_has_all_films_leaves_no_negative():
     every = events([(1, film, 5, 10 * film) for film in range(1, 6)])
-    with pytest.raises(ValueError, match="a user has all films"):
+    with pytest.raises(ValueError, match="user 1 has all items"):
         next_item_samples(every, 6, minimum=1)
 
 
@@ -186,8 +186,8 @@ def test_a_moment_of_the_cut_belongs_to_the_later_part():
 
 def test_no_later_event_is_in_a_training_history(movielens):
     ratings = movielens.ratings
-    times = histories(ratings, 50, "timestamp")
-    target = torch.as_tensor(ratings.timestamp.to_numpy(copy=True))
+    times = histories(ratings, 50, "time")
+    target = torch.as_tensor(ratings.time.to_numpy(copy=True))
     train, validation, _ = split_by_time(target)
     assert times[train].max() < target[validation].min()
 

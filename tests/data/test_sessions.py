@@ -5,7 +5,7 @@ import torch
 from recsys_tutorial.data import load_movielens
 from recsys_tutorial.data.sessions import drifting_sessions, session_samples, sittings
 
-# user, film, timestamp; user 1 pauses for 1000 s, and rates two films in one second
+# user, item, time; user 1 pauses for 1000 s, and rates two items in one second
 ROWS = [
     (1, 11, 100),
     (1, 12, 200),
@@ -19,7 +19,7 @@ ROWS = [
 
 
 def events(rows=ROWS):
-    return pd.DataFrame(rows, columns=["user", "film", "timestamp"])
+    return pd.DataFrame(rows, columns=["user", "item", "time"])
 
 
 @pytest.fixture(scope="module")
@@ -39,7 +39,7 @@ def test_a_sitting_ends_with_a_long_pause_or_with_its_user():
 def test_sittings_of_movielens(movielens):
     number = movielens.assign(sitting=sittings(movielens)).groupby("sitting")
     assert (number.user.nunique() == 1).all()
-    assert number.timestamp.diff().max() <= 1800
+    assert number.time.diff().max() <= 1800
     assert number.ngroups == 2793
 
 
@@ -67,7 +67,7 @@ def test_samples_of_movielens_stay_in_their_sitting(movielens):
     data = session_samples(movielens, length=20)
     home = dict(
         zip(
-            zip(movielens.user, movielens.film, strict=True),
+            zip(movielens.user, movielens.item, strict=True),
             sittings(movielens),
             strict=True,
         )

@@ -12,7 +12,7 @@ def table(counts, first=1):
         for u, n in enumerate(counts, 1)
         for f in range(first, first + n)
     ]
-    return pd.DataFrame(rows, columns=["user", "film", "rating"])
+    return pd.DataFrame(rows, columns=["user", "item", "rating"])
 
 
 def real(tasks, name, row):
@@ -80,9 +80,12 @@ def test_a_shorter_support_is_the_beginning_of_the_long_one(size):
 @pytest.mark.parametrize(
     ("ratings", "message"),
     [
-        (table([3]).drop(columns="film"), r"ratings lacks \['film'\]"),
-        (table([3], first=0), "ratings holds an id below 1"),
-        (pd.concat([table([3])] * 2), "ratings has a user's second rating.*row 3"),
+        (table([3]).drop(columns="item"), r"ratings lacks \['item'\]"),
+        (table([3], first=0), "item holds 0 in row 0"),
+        (
+            pd.concat([table([3])] * 2),
+            "ratings has user 1, item 1 a second time in row 3",
+        ),
         (table([]), "nobody has a rating"),
     ],
 )

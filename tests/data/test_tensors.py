@@ -2,75 +2,19 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
+from torch.utils.data import DataLoader, TensorDataset
 
 from recsys_tutorial.data.tensors import (
-    PADDING,
     check_data,
-    encode_fields,
     minibatches,
     rating_chain,
     split_rows,
     take,
     unseen_items,
 )
+from recsys_tutorial.train import fit
 
-FRAME = pd.DataFrame(
-    {
-        "age": [17, 25, 38, 51, 64, 90],
-        "sex": pd.Categorical(list("FMMFMF"), categories=["F", "M", "X"]),
-        "gain": [0, 0, 0, 0, 10, 20],
-    }
-)
-
-
-def test_categories_keep_their_declared_order_from_one():
-    ids, (field,) = encode_fields(FRAME, ["sex"], slice(None))
-    assert ids[:, 0].tolist() == [1, 2, 2, 1, 2, 1]
-    assert field.labels == [PADDING, "F", "M", "X"]
-
-
-def test_numbers_are_cut_where_the_training_rows_say():
-    ids, (field,) = encode_fields(FRAME, ["age"], [0, 1, 2, 3], bins=2)
-    assert field.labels == [PADDING, "<= 31.5", "> 31.5"]
-    assert ids[:, 0].tolist() == [1, 1, 2, 2, 2, 2]
-
-
-def test_a_number_on_the_edge_goes_below_as_the_label_says():
-    frame = pd.DataFrame({"age": [1, 2, 3]})
-    ids, (field,) = encode_fields(frame, ["age"], slice(None), bins=2)
-    assert field.labels[int(ids[1, 0])] == "<= 2"
-
-
-def test_the_value_of_most_rows_has_a_bin_of_its_own():
-    ids, (field,) = encode_fields(FRAME, ["gain"], slice(None), bins=2)
-    assert field.labels == [PADDING, "<= 0", "<= 15", "> 15"]
-    assert ids[:, 0].tolist() == [1, 1, 1, 1, 2, 3]
-
-
-def test_a_constant_number_is_one_bin():
-    ids, (field,) = encode_fields(pd.DataFrame({"n": [4.0, 4.0]}), ["n"], slice(None))
-    assert ids.unique().tolist() == [1]
-    assert max(ids.flatten()) < len(field.labels)
-
-
-@pytest.mark.parametrize(
-    ("frame", "column", "message"),
-    [
-        (FRAME.iloc[:0], "age", "frame has no rows"),
-        (FRAME, "height", r"frame lacks \['height'\]"),
-        (pd.DataFrame({"a": [1.0, np.nan]}), "a", "'a' holds a missing value in row 1"),
-        (pd.DataFrame({"a": ["x", "y"]}), "a", "'a' has dtype .* expected a category"),
-        (
-            pd.DataFrame({"a": pd.Categorical.from_codes([0, -1], ["x", "y"])}),
-            "a",
-            "'a' holds a missing value in row 1",
-        ),
-    ],
-    ids=["empty table", "no such column", "NaN", "free text", "unknown category"],
-)
-def test_encode_refuses(frame, column, message):
-    with pytest.raises(ValueError, match=message):
-        encode_fields(frame, [column], slice(None))
+FRAME = pd.DataFrame({"age": [17, 25]})
 
 
 def test_split_is_a_partition_that_repeats():
@@ -128,14 +72,37 @@ def test_check_data_refuses(data, message):
         check_data(data)
 
 
+@pytest.mark.parametrize(
+    ("data", "message"),
+    [
+        ({"a": np.ones(3)}, "a is a numpy ndarray; expected a tensor: torch.as_tensor"),
+        ({"a": torch.ones(3), "b": [1, 2, 3]}, "b is a builtins list; expected a ten"),
+        ({"a": pd.Series([1, 2])}, "a is a pandas Series; expected a tensor"),
+        ({"a": 3}, "a is a builtins int; expected a tensor"),
+        ({"a": torch.tensor(3.0)}, "a is a single number; expected one entry per row"),
+        (FRAME, "data is a DataFrame; expected a dict of tensors"),
+        (torch.ones(3), "data is a Tensor; expected a dict of tensors"),
+        ([torch.ones(3)], "data is a list; expected a dict of tensors"),
+        (TensorDataset(torch.ones(3)), "data is a TensorDataset; expected a dict"),
+        (DataLoader(TensorDataset(torch.ones(3))), "data is a DataLoader; .* cuts the"),
+        (None, "data is a NoneType; expected a dict of tensors"),
+    ],
+    ids=str,
+)
+def test_what_is_no_dict_of_tensors(data, message):
+    for refuse in (check_data, lambda d: fit(torch.nn.Linear(1, 1), d, epochs=1)):
+        with pytest.raises(ValueError, match=message):
+            refuse(data)
+
+
 # --- ratings in the place of a chain of conversions
 
 RATINGS = pd.DataFrame(
     {
         "user": [1, 1, 2, 3],
-        "film": [2, 3, 1, 4],
+        "item": [2, 3, 1, 4],
         "rating": [5, 3, 4, 1],
-        "timestamp": [10, 20, 15, 30],
+        "time": [10, 20, 15, 30],
     }
 )
 
@@ -149,14 +116,14 @@ def test_a_rating_s_labels_say_which_thresholds_it_reaches():
 
 def test_unrated_films_follow_their_rating_and_reach_no_step():
     data = rating_chain(RATINGS, 6, negatives=3)
-    rated = {(u, f) for u, f in zip(RATINGS.user, RATINGS.film, strict=True)}
+    rated = {(u, f) for u, f in zip(RATINGS.user, RATINGS.item, strict=True)}
     users = RATINGS.user.tolist()
     for row, (u, f) in enumerate(data["features"].tolist()):
         assert u == users[row // 4]
         assert 1 <= f <= 5
         assert ((u, f) in rated) == (row % 4 == 0)
     assert data["labels"].view(4, 4, 2)[:, 1:].sum() == 0
-    assert data["time"].tolist() == RATINGS.timestamp.repeat(4).tolist()
+    assert data["time"].tolist() == RATINGS.time.repeat(4).tolist()
 
 
 def test_unrated_films_repeat_by_seed():
@@ -166,8 +133,8 @@ def test_unrated_films_repeat_by_seed():
 
 
 def test_unseen_items_are_drawn_evenly_from_what_is_left():
-    user, film = np.array([1, 1]), np.array([1, 4])
-    drawn = unseen_items(user, film, np.ones(30_000, dtype=np.int64), 6, seed=0)
+    user, item = np.array([1, 1]), np.array([1, 4])
+    drawn = unseen_items(user, item, np.ones(30_000, dtype=np.int64), 6, seed=0)
     ids, counts = np.unique(drawn, return_counts=True)
     assert ids.tolist() == [2, 3, 5]
     assert counts / 10_000 == pytest.approx([1, 1, 1], abs=0.05)
@@ -182,11 +149,11 @@ def test_unseen_items_are_drawn_evenly_from_what_is_left():
         ({"thresholds": (4, 4)}, "thresholds is"),
         ({"thresholds": ()}, r"thresholds is \(\)"),
         ({"negatives": 0}, "negatives is 0"),
-        ({"n_films": 4}, "film holds id 4; expected ids of 1 to 3"),
-        ({"ratings": RATINGS.assign(film=[0, 1, 2, 3])}, "film holds id 0"),
-        ({"ratings": RATINGS.assign(user=1, film=[1, 2, 3, 4])}, "has all films"),
+        ({"n_items": 4}, "item holds id 4 in row 3; expected ids of 1 to 3"),
+        ({"ratings": RATINGS.assign(item=[0, 1, 2, 3])}, "item holds 0 in row 0"),
+        ({"ratings": RATINGS.assign(user=1, item=[1, 2, 3, 4])}, "has all items"),
     ],
 )
 def test_bad_rating_chains(arguments, message):
     with pytest.raises(ValueError, match=message):
-        rating_chain(**{"ratings": RATINGS, "n_films": 5} | arguments)
+        rating_chain(**{"ratings": RATINGS, "n_items": 5} | arguments)

@@ -34,7 +34,7 @@ def test_two_users_by_hand(tiny):
         [2, 7, 10],
         [2, 7, 30],
     ]
-    assert events.columns.tolist() == ["user", "item", "timestamp"]
+    assert events.columns.tolist() == ["user", "item", "time"]
     assert (events.dtypes == np.int64).all()
 
 
