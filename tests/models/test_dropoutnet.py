@@ -231,11 +231,11 @@ def test_cold_items_were_absent_when_the_latent_model_and_its_scale_were_fitted(
     ratings, users, films = load_movielens()
     held = hold_out(ratings, seed=0)
     clicks = torch.zeros(len(users) + 1, len(films) + 1)
-    clicks[held.warm.user.to_list(), held.warm.film.to_list()] = 1.0
+    clicks[held.warm.user.to_list(), held.warm.item.to_list()] = 1.0
     factors = factorise(clicks, rank=R, sweeps=2)
     for new, latent in (
         (held.new_users, factors.users),
-        (held.new_films, factors.items),
+        (held.new_items, factors.items),
     ):
         assert not clicks.any(1 if latent is factors.users else 0)[new.copy()].any()
         assert not latent[new.copy()].any()
@@ -244,7 +244,7 @@ def test_cold_items_were_absent_when_the_latent_model_and_its_scale_were_fitted(
         assert torch.equal(x[known], standardise(latent[known]))
     pairs = teacher_pairs(factors, best=5, others=5)
     assert not set(pairs["user"].tolist()) & set(held.new_users)
-    assert not set(pairs["item"].tolist()) & set(held.new_films)
+    assert not set(pairs["item"].tolist()) & set(held.new_items)
 
 
 def test_an_item_without_content_and_a_user_without_ratings_get_finite_scores():
