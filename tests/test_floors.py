@@ -19,6 +19,8 @@ MAY = {
     "recsys_tutorial.correlation": ["layers"],
     "recsys_tutorial.plots": ["metrics"],
     "recsys_tutorial.retrieval": ["layers"],
+    "recsys_tutorial.saved": ["data"],
+    "recsys_tutorial.scoring": ["data", "layers"],
     "recsys_tutorial.train": ["budget", "data", "layers", "metrics"],
     "recsys_tutorial.yardstick": ["plots"],
     "tools": [],
