@@ -129,8 +129,7 @@ async def _run_cell(client: NotebookClient, cell: NotebookNode, index: int) -> N
         reason = f"it ran for more than {CELL_SECONDS} s"
     except DeadKernelError:
         reason = "the kernel died (out of memory, or ended from outside)"
-    first = cell.source.strip().splitlines()[0]
-    raise RuntimeError(f"cell {index} ({first}) failed: {reason}")
+    raise RuntimeError(f"{notebook_files.place(index, cell)} failed: {reason}")
 
 
 def _peak_memory(process: int) -> str:

@@ -90,11 +90,9 @@ class Package:
             if not self.path(module):
                 raise ValueError(f"there is no module {module}")
             found.add(module)
-            # Importing a.b runs a's __init__, too; what that passes on is not followed.
-            found.update(_parents(module))
-            if self.path(module).name != "__init__.py":
-                waiting += self.imported(self.tree(module))
-        return sorted(found)
+            waiting += self.imported(self.tree(module))
+        # Importing a.b runs a's __init__, too; what that passes on is not followed.
+        return sorted(found.union(*map(_parents, found)))
 
     def data(self, module: str) -> dict[str, str]:
         """Give the digest of each file that a module reads or has the checksum of."""

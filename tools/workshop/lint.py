@@ -52,10 +52,11 @@ def texts(path: Path) -> Iterator[tuple[str, str]]:
         yield from ((name, text) for text in read(path.read_text(encoding="utf-8")))
         return
     for index, cell in enumerate(notebook_files.read(path).cells):
+        place = f"{name} {notebook_files.place(index, cell)}"
         read = markdown if cell.cell_type == "markdown" else python
         alt = cell.metadata.get("mystnb", {}).get("image", {}).get("alt", "")
         for text in (*read(cell.source), alt):
-            yield f"{name} cell {index}", text
+            yield place, text
 
 
 def markdown(source: str) -> Iterator[str]:

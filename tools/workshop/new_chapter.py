@@ -7,6 +7,7 @@ and its test, which passes from the first minute. What is still missing is then 
 """
 
 import argparse
+import keyword
 import re
 import sys
 from pathlib import Path
@@ -16,6 +17,7 @@ from nbformat import v4
 from tools.workshop import notebook_files
 from tools.workshop.notebook_files import CHAPTER_FOLDERS, METADATA, ROOT
 
+LONGEST = 22  # letters of a name, for its imports to fit on a line
 SECTIONS = [  # heading, then what belongs there, in both languages
     (
         "先看结果 | A first look",
@@ -68,7 +70,7 @@ SECTIONS = [  # heading, then what belongs there, in both languages
     ),
     (
         "一个旋钮 | One knob",
-        "论文里最说明问题的那个消融，画成曲线。",
+        "论文里最说明问题的那个消融实验，画成曲线。",
         "The paper's most telling ablation, as a curve.",
     ),
     (
@@ -89,6 +91,8 @@ EXERCISES = [
     ("改一处代码。", "One that changes the code."),
     ("故意弄坏模型，看后果。", "One that breaks the model on purpose."),
 ]
+CHECKED = ("一道自检题：下面的单元格会检查。", "A function that the cell below checks.")
+HINT = "\n\n<details><summary>{}</summary>\n\n…\n\n</details>"
 
 ANSWER = '''\
 import torch
@@ -102,8 +106,16 @@ assert found.shape == (1, 2), "形状应为 (B, D) | the shape should be (B, D)"
 assert found.tolist() == [[1.0, 2.0]], "权重乘错了步 | a weight met the wrong step"
 "全部通过 | all checks passed\""""
 
+IMPORTS = """\
+import torch.nn.functional as F
+from torch import nn
+
+from recsys_tutorial.layers import check_labels
+{own}"""  # all that the model's source needs
+
+PLACEHOLDER = "A placeholder that works"  # make check asks for it to be replaced
 MODULE = '''\
-"""{title}: the idea in one line.
+"""`{title}`: the idea in one line.
 
 Authors, "Title", venue, year. Dimension letters: ``B`` batch, ``L`` history length,
 ``D`` width of an item's embedding.
@@ -114,6 +126,7 @@ from typing import NamedTuple
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from recsys_tutorial.layers import check_labels
 from recsys_tutorial.models.din import ItemEmbedding, check_batch
 
 
@@ -125,7 +138,7 @@ class Inside(NamedTuple):
 
 
 class {title}(nn.Module):
-    """A placeholder that works: the sum of the history, times the candidate.
+    """{placeholder}: the sum of the history, times the candidate.
 
     A batch is that of `BaseModel`.
 
@@ -150,15 +163,16 @@ class {title}(nn.Module):
         return (inside.user * inside.candidate).sum(1)  # (B,)
 
     def loss(self, batch):
-        return F.binary_cross_entropy_with_logits(self(batch), batch["label"])
+        logits = self(batch)
+        label = check_labels("label", batch["label"], logits.shape)
+        return F.binary_cross_entropy_with_logits(logits, label)
 '''
 
 TEST = """\
 import pytest
 import torch
 
-from recsys_tutorial.models.din import ItemEmbedding
-from recsys_tutorial.models.{name} import {title}
+{own}
 from recsys_tutorial.train import fit
 
 ITEMS, L, D = 13, 5, 6
@@ -211,6 +225,23 @@ def test_an_unknown_item():
 """
 
 
+def placeholders() -> set[str]:
+    """Give the texts that `make check` asks to be replaced."""
+    texts = [text for _, *both in SECTIONS for text in both]
+    for zh, en in [*EXERCISES, CHECKED]:
+        texts += [zh + HINT.format("提示"), en + HINT.format("Hint")]
+    return set(texts)
+
+
+def both_imports(name: str, own: str, of_din: str) -> str:
+    """Import from the chapter's module and from that of DIN, in ruff's order."""
+    names = {name: own, "din": of_din}
+    return "\n".join(
+        f"from recsys_tutorial.models.{module} import {names[module]}"
+        for module in sorted(names)
+    )
+
+
 def notebook(name: str, title: str):
     """The notebook's cells: headings, and what belongs below them."""
 
@@ -231,27 +262,24 @@ def notebook(name: str, title: str):
         cells += [markdown(f"## {heading}"), markdown(zh, "lang-zh")]
         cells += [markdown(en, "lang-en")]
         if heading.startswith("模型"):
-            names = f"from recsys_tutorial.models.{name} import {title}"
+            own = both_imports(name, f"{title}, Inside", "ItemEmbedding, check_batch")
             cells += [
-                code(names),
+                code(IMPORTS.format(own=own)),
                 code("", f"source=recsys_tutorial.models.{name}.{title}"),
             ]
     cells += [markdown("## 练习 | Exercises")]
-    hint = "\n\n<details><summary>{}</summary>\n\n…\n\n</details>"
     for number, (zh, en) in enumerate(EXERCISES, start=1):
         cells += [
             markdown(f"### 练习 {number} | Exercise {number}"),
-            markdown(zh + hint.format("提示"), "lang-zh"),
-            markdown(en + hint.format("Hint"), "lang-en"),
+            markdown(zh + HINT.format("提示"), "lang-zh"),
+            markdown(en + HINT.format("Hint"), "lang-en"),
             code("...", "solution", "hide-cell"),
         ]
     number = len(EXERCISES) + 1
     cells += [
         markdown(f"### 练习 {number} | Exercise {number}"),
-        markdown("一道自检题：下面的单元格会检查。" + hint.format("提示"), "lang-zh"),
-        markdown(
-            "A function that the cell below checks." + hint.format("Hint"), "lang-en"
-        ),
+        markdown(CHECKED[0] + HINT.format("提示"), "lang-zh"),
+        markdown(CHECKED[1] + HINT.format("Hint"), "lang-en"),
         code(ANSWER, "solution", "answer", "hide-cell"),
         code(CHECK, "check", "nbval-check-output"),
         markdown("## 参考 | References"),
@@ -276,6 +304,25 @@ def lay_out(place: str, root: Path = ROOT) -> list[Path]:
     ValueError
         If `place` is not of that form, or one of the files exists.
     """
+    name, title = _names(place)
+    page = root / "notebooks" / f"{place}.ipynb"
+    module = root / "recsys_tutorial" / "models" / f"{name}.py"
+    test = root / "tests" / "models" / f"test_{name}.py"
+    for path in (page, module, test):
+        if path.exists():
+            raise ValueError(f"{path.relative_to(root)} exists already")
+    own = both_imports(name, title, "ItemEmbedding")
+    for path, text in ((module, MODULE), (test, TEST)):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        text = text.format(title=title, own=own, placeholder=PLACEHOLDER)
+        path.write_text(text, encoding="utf-8", newline="\n")
+    page.parent.mkdir(parents=True, exist_ok=True)
+    notebook_files.save(notebook(name, title), page)
+    return [page, module, test]
+
+
+def _names(place: str) -> tuple[str, str]:
+    """Give the module's name and the class's: bst and BST, warm_start and WarmStart."""
     match = re.fullmatch(r"(\w+)/([a-z][a-z0-9_]*)", place)
     if not match or match[1] not in CHAPTER_FOLDERS:
         raise ValueError(
@@ -285,18 +332,11 @@ def lay_out(place: str, root: Path = ROOT) -> list[Path]:
     name = match[2]
     title = "".join(part.capitalize() for part in name.split("_"))
     title = title.upper() if len(name) <= 5 else title
-    page = root / "notebooks" / f"{place}.ipynb"
-    module = root / "recsys_tutorial" / "models" / f"{name}.py"
-    test = root / "tests" / "models" / f"test_{name}.py"
-    for path in (page, module, test):
-        if path.exists():
-            raise ValueError(f"{path.relative_to(root)} exists already")
-    for path, text in ((module, MODULE), (test, TEST)):
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(text.format(name=name, title=title), encoding="utf-8")
-    page.parent.mkdir(parents=True, exist_ok=True)
-    notebook_files.save(notebook(name, title), page)
-    return [page, module, test]
+    if keyword.iskeyword(name) or re.search(rf"\b{title}\b", MODULE):
+        raise ValueError(f"{name} means something else in Python: choose another name")
+    if len(name) > LONGEST:
+        raise ValueError(f"{name} has {len(name)} letters, at most {LONGEST} fit")
+    return name, title
 
 
 def main() -> int:

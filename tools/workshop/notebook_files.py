@@ -18,6 +18,7 @@ METADATA = {
 CELL_METADATA = ("tags", "mystnb")
 # What tools/workshop/fingerprint.py keeps beside it.
 FINGERPRINT = "fingerprint"
+FIRST_WORDS = 40  # characters of a cell that a message shows
 
 
 def find(paths: Iterable[str | Path] = ()) -> list[Path]:
@@ -84,6 +85,16 @@ def shown(path: Path) -> str:
     """Give the path to print: from the book's folder on, where it lies in there."""
     path = path.resolve()
     return path.relative_to(ROOT).as_posix() if path.is_relative_to(ROOT) else str(path)
+
+
+def place(index: int, cell: nbformat.NotebookNode) -> str:
+    """Name a cell in a message, as all messages do: ``cell 12 (import torch)``.
+
+    The number counts all cells, from 0; in brackets stand the cell's first words.
+    """
+    first = (cell.source.strip() or "empty").splitlines()[0]
+    short = first if len(first) <= FIRST_WORDS else f"{first[: FIRST_WORDS - 1]}…"
+    return f"cell {index} ({short})"
 
 
 def is_chapter(path: Path) -> bool:

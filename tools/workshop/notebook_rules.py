@@ -19,6 +19,7 @@ from tools.workshop.rules import (
     citations,
     glossary,
     hygiene,
+    number_words,
     outputs,
     prose,
     structure,
@@ -29,6 +30,7 @@ Rule = Callable[[NotebookNode], Iterator[Problem]]
 
 ALWAYS: dict[str, Rule] = {
     "executed": cells.executed,
+    "full-run": outputs.full_run,
     "code-size": cells.code_size,
     "machine-paths": cells.machine_paths,
     "bootstrap": cells.bootstrap,
@@ -42,18 +44,22 @@ ALWAYS: dict[str, Rule] = {
     "size": hygiene.size,
     "language-pairs": prose.language_pairs,
     "twins": prose.twins,
+    "number-words": number_words.number_words,
     "chinese": prose.chinese,
     "english": prose.english,
     "prose-length": prose.prose_length,
     "portable": prose.portable,
     "bilingual-headings": structure.bilingual_headings,
     "heading-levels": structure.heading_levels,
+    "equation-numbers": structure.equation_numbers,
 }
 CHAPTERS: dict[str, Rule] = {
+    "written": structure.written,
     "last-sections": structure.last_sections,
     "exercises": structure.exercises,
     "self-checked": structure.self_checked,
     "claims": outputs.claims,
+    "references": citations.references,
     "colab-badge": structure.colab_badge,
 }
 
@@ -69,15 +75,8 @@ def rules(path: Path) -> dict[str, Rule]:
     }
 
 
-def check(path: Path) -> list[Problem]:
-    """Check one notebook against all rules that hold for it.
-
-    Raises
-    ------
-    ValueError
-        If the file is not a notebook.
-    """
-    notebook = notebook_files.read(path)
+def check(notebook: NotebookNode, path: Path) -> list[Problem]:
+    """Check the notebook at `path` against all rules that hold for it."""
     found = [p for rule in rules(path).values() for p in rule(notebook)]
     return sorted(found, key=lambda problem: problem.cell or 0)
 
@@ -100,10 +99,13 @@ def main(arguments: list[str] | None = None) -> int:
     try:
         paths = notebook_files.find(options.paths)
         for path in paths:
-            for cell, reason in check(path):
+            notebook = notebook_files.read(path)
+            for cell, reason in check(notebook, path):
                 count += 1
-                where = "" if cell is None else f" cell {cell}"
-                print(f"{notebook_files.shown(path)}{where}: {reason}")
+                where = notebook_files.shown(path)
+                if cell is not None:
+                    where += f" {notebook_files.place(cell, notebook.cells[cell])}"
+                print(f"{where}: {reason}")
         if not options.paths:
             for _, reason in check_bibliography():
                 count += 1

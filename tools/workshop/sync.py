@@ -24,7 +24,7 @@ import yaml
 from nbformat import NotebookNode
 
 from tools.workshop import notebook_files
-from tools.workshop.notebook_files import ROOT
+from tools.workshop.notebook_files import ROOT, place
 
 CONFIG = ROOT / "_config.yml"
 NOT_PUBLISHED = "<!-- The Colab badge stands here once the book is published. -->"
@@ -151,17 +151,19 @@ def main(arguments: list[str] | None = None) -> int:
     options = parser.parse_args(arguments)
     found = 0
     try:
-        where = repository()
+        published = repository()
         for path in notebook_files.find(options.paths):
             notebook = notebook_files.read(path)
             try:
-                stale = list(differences(notebook, path, where))
+                stale = list(differences(notebook, path, published))
             except ValueError as error:
                 raise ValueError(f"{notebook_files.shown(path)}: {error}") from None
             found += len(stale)
             for index, tag, text in stale:
-                print(f"{notebook_files.shown(path)} cell {index}: {tag}")
-                notebook.cells[index].source = text
+                cell = notebook.cells[index]
+                where = f"{notebook_files.shown(path)} {place(index, cell)}"
+                print(f"{where}: {tag}")
+                cell.source = text
             if stale and not options.check:
                 notebook_files.save(notebook, path)
                 if any(tag.startswith("source=") for _, tag, _ in stale):

@@ -84,6 +84,12 @@ def test_what_a_notebook_depends_on(package, notebook):
     assert list(kept["versions"]) == ["torch", "numpy", "pandas", "scikit-learn"]
 
 
+def test_who_imports_a_package_whole_depends_on_all_that_it_passes_on(package):
+    tree = fingerprint.parse("import package.data\nfrom package.data.films import load")
+    found = package().closure([tree])
+    assert {"package.data.films", "package.data.people"} < set(found)
+
+
 @pytest.mark.parametrize(
     ("file", "old", "new", "told"),
     [

@@ -66,6 +66,20 @@ def cited(notebook: NotebookNode, entries: dict[str, set[str]]) -> Iterator[Prob
                 )
 
 
+def references(notebook: NotebookNode) -> Iterator[Problem]:
+    """A chapter lists what it draws on."""
+    section = sections(notebook)
+    listed = [
+        block
+        for index, cell in cells(notebook, "markdown")
+        if section[index] == "References"
+        for block in parse(cell.source).blocks
+        if block.kind == "item"
+    ]
+    if not listed:
+        yield Problem(None, "no references: list the paper below 参考 | References")
+
+
 def never_cited(
     entries: dict[str, set[str]],
     notebooks: Iterable[NotebookNode],

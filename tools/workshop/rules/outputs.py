@@ -5,6 +5,7 @@ from collections.abc import Iterator
 
 from nbformat import NotebookNode
 
+from recsys_tutorial.budget import VARIABLE
 from tools.workshop.rules.prose import chinese_slips
 from tools.workshop.rules.reading import (
     CJK,
@@ -20,6 +21,7 @@ CLAIMS = "application/vnd.recsys-tutorial.claims+json"
 PICTURES = {"image/png", "image/jpeg", "image/svg+xml"}
 KINDS = PICTURES | {"text/plain", "text/html", "text/latex", "text/markdown", CLAIMS}
 ADDRESS = re.compile(r"\bat 0x[0-9a-fA-F]+|\b0x7f[0-9a-f]+")
+QUICK = re.compile(rf"\bquick_run\b|{VARIABLE}")
 MACHINE_PATH = re.compile(r"(/home/|/Users/|/root/|/tmp/|[A-Z]:\\Users)\S*")
 
 
@@ -48,6 +50,22 @@ def outputs(notebook: NotebookNode) -> Iterator[Problem]:
                     yield Problem(
                         index, f"the output holds a path of one machine ({found[0]})"
                     )
+
+
+def full_run(notebook: NotebookNode) -> Iterator[Problem]:
+    """What is committed comes from a run at the full budget."""
+    for index, cell in cells(notebook, "code"):
+        if QUICK.search(cell.source):
+            yield Problem(
+                index,
+                "asks for a quick run, which is for trying: take it out, and run the "
+                "notebook in full with make run",
+            )
+        records = [r for o in cell.outputs for r in o.get("data", {}).get(CLAIMS, [])]
+        if any(record.get("verdict") == "quick run" for record in records):
+            yield Problem(
+                index, "its claims have no verdict, being of a quick run: make run"
+            )
 
 
 def exact_outputs(notebook: NotebookNode) -> Iterator[Problem]:

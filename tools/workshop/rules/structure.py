@@ -5,7 +5,7 @@ from collections.abc import Iterator
 
 from nbformat import NotebookNode
 
-from tools.workshop import answers
+from tools.workshop import answers, new_chapter
 from tools.workshop.rules.reading import (
     CJK,
     Problem,
@@ -20,6 +20,8 @@ from tools.workshop.rules.reading import (
 
 LAST_SECTIONS = ["小结 | Summary", "练习 | Exercises", "参考 | References"]
 EXERCISES = 4
+TAG = re.compile(r"\\tag\*?\{([^}]*)\}")
+PLACEHOLDERS = new_chapter.placeholders()
 
 
 def bilingual_headings(notebook: NotebookNode) -> Iterator[Problem]:
@@ -58,6 +60,34 @@ def heading_levels(notebook: NotebookNode) -> Iterator[Problem]:
     titles = [index for index, block in headings(notebook) if block.level == 1]
     if titles[:1] != [0]:
         yield Problem(0, "the first cell must start with the title, # 中文 | English")
+
+
+def equation_numbers(notebook: NotebookNode) -> Iterator[Problem]:
+    """A number names one equation; a pair shows an equation twice and counts once."""
+    seen: dict[str, int] = {}
+    for index, cell in cells(notebook, "markdown"):
+        if language(cell) == "en":
+            continue
+        for number in TAG.findall("\n".join(parse(cell.source).formulas)):
+            if number in seen:
+                yield Problem(
+                    index,
+                    f"the equation number ({number}) is taken by cell {seen[number]}: "
+                    "give one of the two another",
+                )
+            seen.setdefault(number, index)
+
+
+def written(notebook: NotebookNode) -> Iterator[Problem]:
+    """Nothing is left of what `make chapter` said that belongs here."""
+    section = sections(notebook)
+    left = [
+        section[index] or "the beginning"
+        for index, cell in cells(notebook, "markdown")
+        if language(cell) and cell.source in PLACEHOLDERS
+    ]
+    if left:
+        yield Problem(None, f"still to be written: {', '.join(dict.fromkeys(left))}")
 
 
 def last_sections(notebook: NotebookNode) -> Iterator[Problem]:
