@@ -16,7 +16,7 @@ from recsys_tutorial.models.dien import DIEN
 from recsys_tutorial.models.din import DIN, ItemEmbedding
 from recsys_tutorial.models.mmoe import MMoE
 from recsys_tutorial.saved import load, save
-from tests.models.test_any_model import MODELS, batch, training
+from tests.models.test_any_model import MODELS, batch, to, training
 from tests.models.test_any_model import build as build_any
 
 SETTINGS = {"n_items": 5, "dim": 2, "kind": "AGRU", "units": (6, 3), "alpha": 0.5}
@@ -50,15 +50,15 @@ def rewrite(folder, **changes):
 
 
 @pytest.mark.parametrize("name", MODELS)
-def test_a_loaded_model_gives_the_same_scores_bit_for_bit(name, tmp_path):
-    model = build_any(name, seed=0)
+def test_a_loaded_model_gives_the_same_scores_bit_for_bit(name, tmp_path, device):
+    model, data = build_any(name, seed=0).to(device), to(batch(name), device)
     optimizer = torch.optim.Adam(model.parameters(), lr=0.1)
-    model.loss(training(name)).backward()  # so that buffers have moved, too
+    model.loss(to(training(name), device)).backward()  # so that buffers have moved, too
     optimizer.step()
     save(tmp_path, model)
-    again = load(tmp_path, lambda settings: build_any(name, seed=1)).model
+    again = load(tmp_path, lambda _: build_any(name, seed=1).to(device)).model
     assert not again.training
-    assert torch.equal(again(batch(name)), model.eval()(batch(name)))
+    assert torch.equal(again(data), model.eval()(data))
     own, new = (dict(m.named_parameters()) for m in (model, again))
     assert {n: p.requires_grad for n, p in own.items()} == {
         n: p.requires_grad for n, p in new.items()

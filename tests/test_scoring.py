@@ -66,16 +66,17 @@ def slowly(name, model, requests, candidates):
 
 @pytest.mark.parametrize("name", ITEM)
 @pytest.mark.parametrize("size", [1, 7, 1024])
-def test_scores_agree_with_a_slow_loop(name, size):
+def test_scores_agree_with_a_slow_loop(name, size, device):
     requests = batch(name, rows=5)
     draw = torch.rand(5, ITEMS - 1, generator=torch.Generator().manual_seed(1))
     candidates = 1 + draw.argsort(1)[:, :4]  # (N, K)
-    model = build(name)
+    model = build(name).to(device)
     options = {"item": ITEM[name] or "candidate", "batch_size": size}
     scores = score(model, requests, candidates, **options)
     with torch.no_grad():
-        slow = slowly(name, model.eval(), requests, candidates)
-    torch.testing.assert_close(scores, slow, rtol=1e-4, atol=1e-5)
+        slow = slowly(name, model.cpu().eval(), requests, candidates)
+    torch.testing.assert_close(scores.cpu(), slow, rtol=1e-4, atol=1e-5)
+    model.to(device)
     shared = score(model, requests, candidates[0], **options)
     assert torch.equal(shared[0], score(model, requests, candidates, **options)[0])
     assert shared.shape == (5, 4)
