@@ -17,6 +17,7 @@ from nbformat import v4
 from tools.workshop import notebook_files
 from tools.workshop.notebook_files import CHAPTER_FOLDERS, METADATA, ROOT
 
+TAKEN = {"F", "Inside", "ItemEmbedding", "NamedTuple", "Tensor"}  # in the module
 LONGEST = 22  # letters of a name, for its imports to fit on a line
 SECTIONS = [  # heading, then what belongs there, in both languages
     (
@@ -332,7 +333,7 @@ def _names(place: str) -> tuple[str, str]:
     name = match[2]
     title = "".join(part.capitalize() for part in name.split("_"))
     title = title.upper() if len(name) <= 5 else title
-    if keyword.iskeyword(name) or re.search(rf"\b{title}\b", MODULE):
+    if keyword.iskeyword(name) or title in TAKEN:
         raise ValueError(f"{name} means something else in Python: choose another name")
     if len(name) > LONGEST:
         raise ValueError(f"{name} has {len(name)} letters, at most {LONGEST} fit")

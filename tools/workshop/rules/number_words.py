@@ -12,23 +12,16 @@ from nbformat import NotebookNode
 
 from tools.workshop.rules.reading import Markdown, Problem, pairs
 
-UNITS = dict(
-    zip(
-        "one two three four five six seven eight nine ten eleven twelve thirteen "
-        "fourteen fifteen sixteen seventeen eighteen nineteen".split(),
-        range(1, 20),
-        strict=True,
-    )
+UNITS = (
+    *("one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten"),
+    *("eleven", "twelve", "thirteen", "fourteen", "fifteen", "sixteen", "seventeen"),
+    *("eighteen", "nineteen"),
 )
-TENS = dict(
-    zip(
-        "twenty thirty forty fifty sixty seventy eighty ninety".split(),
-        range(20, 100, 10),
-        strict=True,
-    )
-)
+TENS = ("twenty", "thirty", "forty", "fifty", "sixty", "seventy", "eighty", "ninety")
 SCALES = {"hundred": 100, "thousand": 1000, "million": 10**6, "billion": 10**9}
-WORDS = {**UNITS, **TENS, **SCALES}
+WORDS = {word: value for value, word in enumerate(UNITS, start=1)}
+WORDS |= {word: 10 * value for value, word in enumerate(TENS, start=2)}
+WORDS |= SCALES
 ENGLISH = re.compile(
     rf"\b(?:{'|'.join(WORDS)})(?:(?:[ -]|\s+and\s+)(?:{'|'.join(WORDS)}))*\b", re.I
 )
@@ -45,7 +38,7 @@ ALSO = {
     4: r"\b(fourth|quarters?|fourfold|quadrupl\w+)\b",
     12: r"\bdozens?\b",
 }
-ORDINALS = "fifth sixth seventh eighth ninth tenth".split()
+ORDINALS = ("fifth", "sixth", "seventh", "eighth", "ninth", "tenth")
 ALSO |= {n: rf"\b{word}s?\b" for n, word in enumerate(ORDINALS, start=5)}
 
 DIGITS = {char: value for value, char in enumerate("零一二三四五六七八九")}
@@ -112,7 +105,7 @@ def in_any_chinese_form(text: str) -> set[int]:
 
 def in_any_english_form(text: str) -> set[int]:
     """Give all numbers that an English text may be said to hold: "both" has 2."""
-    words = {n for n in map(_value, ENGLISH.findall(text))}
+    words = set(map(_value, ENGLISH.findall(text)))
     also = {n for n, form in ALSO.items() if re.search(form, text, re.I)}
     return words | also | _digits(text)
 
