@@ -4,6 +4,7 @@ import pytest
 import torch
 from torch.utils.data import DataLoader, TensorDataset
 
+from recsys_tutorial.data.gathered import Gathered
 from recsys_tutorial.data.tensors import (
     check_data,
     minibatches,
@@ -157,3 +158,18 @@ def test_unseen_items_are_drawn_evenly_from_what_is_left():
 def test_bad_rating_chains(arguments, message):
     with pytest.raises(ValueError, match=message):
         rating_chain(**{"ratings": RATINGS, "n_items": 5} | arguments)
+
+
+def test_huge_ids_of_users_are_only_names():
+    user, item = np.array([1, 1, 2]), np.array([1, 4, 2])
+    drawn = unseen_items(user, item, user, 6, seed=0)
+    huge = unseen_items(user + 10**17, item, user + 10**17, 6, seed=0)
+    assert huge.tolist() == drawn.tolist()
+
+
+def test_gathered_histories_are_tensors_in_a_batch():
+    ends = torch.tensor([[0, 0], [1, 2]])
+    data = {"history": Gathered(torch.tensor([7, 8]), *ends, length=3)}
+    (batch,) = minibatches(data, 2)
+    assert batch["history"].tolist() == [[7, 0, 0], [7, 8, 0]]
+    assert isinstance(take(data, [1])["history"], Gathered)
