@@ -75,7 +75,7 @@ class FieldEmbedding(nn.Module):
             )
         rows = (ids + self.offsets).flatten()  # (B * F,)
         table = self.table * self.real
-        return table.index_select(0, rows).view(len(ids), -1)  # (B, F * dim)
+        return table.index_select(0, rows).view(ids.shape[0], -1)  # (B, F * dim)
 
 
 class StackedLinear(nn.Module):

@@ -160,7 +160,10 @@ NAN = float("nan")
             torch.tensor([[1.0, 0], [-1, 1]]),
             "values -1 to 1, first in row 1: .*-1.0, 1",
         ),
-        (torch.tensor([[1.0, 0], [1, 1], [5, 1]]), "values 0 to 5, first in row 2: "),
+        (
+            torch.tensor([[1.0, 0], [4, 1], [5, 1]]),
+            "values 0 to 5, first in row 1: .*4.0",
+        ),
         (torch.tensor([[1.0, NAN]]), "label holds .* first in row 0: .*nan"),
         (
             torch.tensor([[1, 0]]),

@@ -44,7 +44,7 @@ class NoTransfer(nn.Module):
     """The ablation: a step keeps to its own vector, so the weights are (0, 1)."""
 
     def forward(self, previous: Tensor, own: Tensor) -> tuple[Tensor, Tensor]:
-        return own, own.new_tensor([0.0, 1.0]).expand(len(own), 2)
+        return own, own.new_tensor([0.0, 1.0]).expand(own.shape[0], 2)
 
 
 class Inside(NamedTuple):

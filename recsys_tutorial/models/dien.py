@@ -67,7 +67,7 @@ class Evolution(nn.Module):
         weights = weights if attended else mask.to(states.dtype)
         D = states.shape[2]
         x = self.input(states).transpose(0, 1)  # (L, B, 2D + D)
-        h, weights = x.new_zeros(len(states), D), weights.to(x.dtype)
+        h, weights = x.new_zeros(states.shape[0], D), weights.to(x.dtype)
         x_gates, x_new = (part.unbind(0) for part in x.split([self.gates, D], 2))
         weights, U = weights.T.unsqueeze(2).unbind(0), self.state.weight.T
         path, shares = [], []

@@ -272,7 +272,7 @@ def check_batch(batch, n_items):
     """Raise unless history is ``(B, L)`` and candidate ``(B,)``, ids in 0..I-1."""
     for name, dims in (("history", 2), ("candidate", 1)):
         check_ids(name, batch[name], dims, n_items)
-    if len(batch["history"]) != len(batch["candidate"]):
+    if batch["history"].shape[0] != batch["candidate"].shape[0]:
         raise ValueError(
             f"history has {len(batch['history'])} rows and candidate "
             f"{len(batch['candidate'])}; expected as many"

@@ -127,11 +127,11 @@ class Retriever(nn.Module):
         if self.prompts is None:  # the same vector for every cluster
             users = self.encode(history, None).unsqueeze(1).expand(-1, K, -1)
         else:
-            cluster = torch.arange(K, device=history.device).repeat(len(history))
+            cluster = torch.arange(K, device=history.device).repeat(history.shape[0])
             users = self.encode(history.repeat_interleave(K, 0), cluster)
             users = users.unflatten(0, (-1, K))  # (B, K, D)
         scores = users @ self.items.weight[1:].T  # (B, K, I - 1)
-        own = self.clusters[1:].expand(len(history), 1, -1)
+        own = self.clusters[1:].expand(history.shape[0], 1, -1)
         scores = scores.gather(1, own).squeeze(1)  # (B, I - 1)
         return Inside(users, F.pad(scores, (1, 0), value=-torch.inf))
 

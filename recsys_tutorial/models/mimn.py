@@ -203,7 +203,7 @@ class MIMN(nn.Module):
         """The memory after each step, up to the longest history's end."""
         mask = check_padding(history)  # (B, L)
         steps = F.embedding(history, self.items())  # (B, L, D)
-        memory, n_steps = self.empty(len(history)), history.shape[1]
+        memory, n_steps = self.empty(history.shape[0]), history.shape[1]
         if not torch.compiler.is_compiling():  # no step after the last one changes it
             n_steps = int(mask.sum(1).max())
         for t in range(n_steps):
@@ -232,7 +232,7 @@ class MIMN(nn.Module):
     def remember(self, history):
         """The `Memory` of whole histories ``(B, L)``: as `write`, step by step."""
         check_ids("history", history, 2, len(self.items.ids))
-        memory = self.empty(len(history))
+        memory = self.empty(history.shape[0])
         for memory in self._path(history):  # noqa: B007
             pass
         return memory
@@ -240,8 +240,9 @@ class MIMN(nn.Module):
     def _read(self, memory, candidate):
         """Weights ``(B, M)``, user and candidate vectors; see `read`."""
         candidate = F.embedding(candidate, self.items())  # (B, D)
-        if len(memory.slots) == 1:
-            memory = Memory(*(x.expand(len(candidate), *x.shape[1:]) for x in memory))
+        if memory.slots.shape[0] == 1:
+            B = candidate.shape[0]
+            memory = Memory(*(x.expand(B, *x.shape[1:]) for x in memory))
         weights = address(self.query(candidate), memory.slots, self.sharpness)
         user = (weights.unsqueeze(1) @ memory.slots).squeeze(1)  # (B, D)
         if self.induction:
@@ -264,7 +265,7 @@ class MIMN(nn.Module):
             ``(B,)`` ids.
         """
         check_ids("candidate", candidate, 1, len(self.items.ids))
-        if len(memory.slots) not in (1, len(candidate)):
+        if memory.slots.shape[0] not in (1, candidate.shape[0]):
             raise ValueError(
                 f"candidate has {len(candidate)} rows and memory "
                 f"{len(memory.slots)}; expected as many, or one memory for all"
@@ -275,7 +276,7 @@ class MIMN(nn.Module):
     def explain(self, batch):
         check_batch(batch, len(self.items.ids))
         history = batch["history"]
-        path = [self.empty(len(history)), *self._path(history)]
+        path = [self.empty(history.shape[0]), *self._path(history)]
         use = torch.stack([m.use for m in path], 1)  # (B, 1 + steps, M)
         writes = F.pad(use.diff(dim=1), (0, 0, 0, history.shape[1] - len(path) + 1))
         return Inside(writes, path[-1], *self._read(path[-1], batch["candidate"]))

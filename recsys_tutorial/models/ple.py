@@ -54,7 +54,7 @@ class Extraction(nn.Module):
     def forward(self, x):
         """Map ``(B, T + 1, D)``, the shared vector last, to gates, experts, fused."""
         tasks, shared = x.split([x.shape[1] - 1, 1], 1)  # (B, T, D), (B, 1, D)
-        own = self.own(tasks).relu().reshape(len(x), -1, self.units)
+        own = self.own(tasks).relu().reshape(x.shape[0], -1, self.units)
         experts = torch.cat([own, self.shared(shared.squeeze(1))], 1)  # (B, E, H)
         gated = x if self.n_gates == x.shape[1] else tasks
         scores = self.gates(gated)  # (B, T + 1, E); (B, T, E) if last

@@ -249,7 +249,7 @@ class SIM(nn.Module):
         if self.gaps:
             sizes["gap"] = self.gaps.num_embeddings
         check_batch(batch, sizes["long"])
-        shape = len(batch["candidate"]), batch["long"].shape[1]
+        shape = batch["candidate"].shape[0], batch["long"].shape[1]
         for name, size in sizes.items():
             check_ids(name, batch[name], 2, size)
             if batch[name].shape != shape:

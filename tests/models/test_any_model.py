@@ -321,12 +321,16 @@ def test_the_loss_in_float64(name, device):
 @ALL
 @pytest.mark.filterwarnings("ignore:The tensor attributes self.extraction._flat")
 def test_a_model_can_be_exported(name):
-    # torch 2.13 has no way to export torch.func.grad, a local step of MeLU
-    model = (melu(steps=0) if "MeLU" in name else build(name)).eval()
-    data = batch(name)
-    exported = torch.export.export(model, (data,), strict=False).module()
-    for rows in (data, batch(name, seed=1)):
-        torch.testing.assert_close(exported(rows), model(rows), rtol=1e-5, atol=1e-6)
+    # torch 2.13 has no way to export torch.func.grad, a local step of MeLU; and its
+    # vmap settles the number of rows
+    melus = "MeLU" in name
+    model, data = (melu(steps=0) if melus else build(name)).eval(), batch(name)
+    any_number = {} if melus else {0: torch.export.Dim("B", min=2)}
+    shapes = (dict.fromkeys(data, any_number),)
+    exported = torch.export.export(model, (data,), dynamic_shapes=shapes, strict=False)
+    for rows in (data, batch(name, rows=10 if melus else 7, seed=1)):
+        found = exported.module()(rows)
+        torch.testing.assert_close(found, model(rows), rtol=1e-5, atol=1e-6)
 
 
 # --- labels
@@ -375,13 +379,3 @@ def test_a_regression_takes_any_number_and_a_weighted_cross_entropy_does_not(kin
     weighted = partial(entropy, pos_weight=torch.tensor(2.0))
     with pytest.raises(ValueError, match="labels holds the values 5 to 5"):
         kind(fields(), 2, criterion=weighted).loss(stars)
-
-
-def test_outside_of_its_space_a_label_of_ple_may_be_any_number():
-    data, model = training("PLE"), PLE(fields(), 2)
-    data["labels"][3, 1] = -1.0
-    with pytest.raises(ValueError, match="first in row 3"):
-        model.loss(data)
-    space = torch.ones(10, 2, dtype=torch.bool)
-    space[3, 1] = False
-    one_step(model, data | {"space": space})

@@ -312,6 +312,14 @@ def test_labels_of_another_shape_or_dtype(labels):
         ple().loss(batch() | {"labels": labels})
 
 
+def test_a_label_may_be_any_number_outside_of_its_space_alone():
+    data, space = batch(), torch.ones(10, T, dtype=torch.bool)
+    data["labels"][3, 1], space[3, 1] = -1.0, False
+    assert ple().loss(data | {"space": space}).isfinite()
+    with pytest.raises(ValueError, match="labels holds the values -1 to 1, .* row 3"):
+        ple().loss(data)
+
+
 @pytest.mark.parametrize("space", [torch.ones(10, T), torch.ones(10).bool()])
 def test_a_space_of_another_shape_or_dtype(space):
     with pytest.raises(
