@@ -16,6 +16,7 @@ from nbformat import v4
 
 from tools.workshop import notebook_files
 from tools.workshop.notebook_files import CHAPTER_FOLDERS, METADATA, ROOT
+from tools.workshop.sentences import Problem, say
 
 TAKEN = {"F", "Inside", "ItemEmbedding", "NamedTuple", "Tensor"}  # in the module
 LONGEST = 22  # letters of a name, for its imports to fit on a line
@@ -302,7 +303,7 @@ def lay_out(place: str, root: Path = ROOT) -> list[Path]:
 
     Raises
     ------
-    ValueError
+    Problem
         If `place` is not of that form, or one of the files exists.
     """
     name, title = _names(place)
@@ -311,7 +312,8 @@ def lay_out(place: str, root: Path = ROOT) -> list[Path]:
     test = root / "tests" / "models" / f"test_{name}.py"
     for path in (page, module, test):
         if path.exists():
-            raise ValueError(f"{path.relative_to(root)} exists already")
+            there = path.relative_to(root).as_posix()
+            raise Problem(f"已有 {there}，不覆盖。", f"{there} exists already.")
     own = both_imports(name, title, "ItemEmbedding")
     for path, text in ((module, MODULE), (test, TEST)):
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -323,20 +325,29 @@ def lay_out(place: str, root: Path = ROOT) -> list[Path]:
 
 
 def _names(place: str) -> tuple[str, str]:
-    """Give the module's name and the class's: bst and BST, warm_start and WarmStart."""
+    """Give the module's name and the class's: `bst` and `BST`."""
     match = re.fullmatch(r"(\w+)/([a-z][a-z0-9_]*)", place)
     if not match or match[1] not in CHAPTER_FOLDERS:
-        raise ValueError(
-            f"NAME is {place!r}; expected a folder of {', '.join(CHAPTER_FOLDERS)}, a "
-            "slash and a name in small letters, such as sequence/bst"
+        folders = ", ".join(CHAPTER_FOLDERS)
+        raise Problem(
+            f"NAME 是 {place!r}；应为 {folders} 之一、斜线和小写的名字，"
+            "例如 sequence/bst。",
+            f"NAME is {place!r}; expected a folder of {folders}, a slash and a name in "
+            "small letters, such as sequence/bst.",
         )
     name = match[2]
     title = "".join(part.capitalize() for part in name.split("_"))
     title = title.upper() if len(name) <= 5 else title
     if keyword.iskeyword(name) or title in TAKEN:
-        raise ValueError(f"{name} means something else in Python: choose another name")
+        raise Problem(
+            f"{name} 在 Python 里另有含义，请换一个名字。",
+            f"{name} means something else in Python: choose another name.",
+        )
     if len(name) > LONGEST:
-        raise ValueError(f"{name} has {len(name)} letters, at most {LONGEST} fit")
+        raise Problem(
+            f"{name} 有 {len(name)} 个字母，最多 {LONGEST} 个。",
+            f"{name} has {len(name)} letters, at most {LONGEST} fit.",
+        )
     return name, title
 
 
@@ -347,14 +358,16 @@ def main() -> int:
     place = parser.parse_args().place
     try:
         paths = lay_out(place)
-    except ValueError as error:
-        print(error, file=sys.stderr)
+    except Problem as problem:
+        say(problem.zh, problem.en, sys.stderr)
         return 1
     for path in paths:
         print(notebook_files.shown(path))
-    print(
-        f"下一步 | Next: make sync; then list notebooks/{place} in _toc.yml, give it a "
-        "line in book/papers.tsv, and see CONTRIBUTING.md"
+    say(
+        f"下一步：make sync，make run NAMES={place}；然后 make check 会逐条说还缺什么。",
+        f"Next: make sync, make run NAMES={place}; then make check says item by item "
+        "what is still missing.",
+        sys.stdout,
     )
     return 0
 

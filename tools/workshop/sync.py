@@ -167,10 +167,7 @@ def main(arguments: list[str] | None = None) -> int:
             if stale and not options.check:
                 notebook_files.save(notebook, path)
                 if any(tag.startswith("source=") for _, tag, _ in stale):
-                    print(
-                        "  its outputs are those of the old text; now run "
-                        f"python -m tools.workshop.execute {notebook_files.shown(path)}"
-                    )
+                    print("  its outputs are those of the old text; now run make run")
     except (ValueError, OSError) as error:
         print(error, file=sys.stderr)
         return 1

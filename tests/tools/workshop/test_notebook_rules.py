@@ -8,8 +8,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 from nbformat import v4
 
-from tools.workshop import notebook_files, notebook_rules
-from tools.workshop.rules import citations, glossary, prose, reading, structure
+from tools.workshop import new_chapter, notebook_files, notebook_rules
+from tools.workshop.rules import (
+    citations,
+    glossary,
+    number_words,
+    outputs,
+    prose,
+    reading,
+    structure,
+)
 
 CHAPTER = Path("multitask/sample.ipynb")
 
@@ -73,12 +81,32 @@ def alt(text):
     )
 
 
+def never_run(notebook):
+    """Break a chapter: take the outputs of all its cells away."""
+    for code in (c for c in notebook.cells if c.cell_type == "code"):
+        code.update(execution_count=None, outputs=[])
+
+
 # rule, cell in which the problem is to be found (None: the notebook), how to break the
 # sample, what the reason must say
 BROKEN = [
     ("executed", "exact", put("exact", execution_count=9), "count 9, expected 4"),
     ("executed", "exact", put("exact", execution_count=None), "count None"),
     ("executed", "import", put("import", source=" \n"), "empty code cell"),
+    ("executed", None, never_run, "never been executed: run make run"),
+    ("full-run", "import", add("import", "\nquick_run()"), "asks for a quick run"),
+    (
+        "full-run",
+        "import",
+        add("import", "\nos.environ['RECSYS_TUTORIAL_QUICK'] = '1'"),
+        "asks for a quick run",
+    ),
+    (
+        "full-run",
+        "exact",
+        show("exact", **{outputs.CLAIMS: [{"verdict": "quick run"}]}),
+        "no verdict, being of a quick run",
+    ),
     (
         "executed",
         "exact",
@@ -160,6 +188,15 @@ BROKEN = [
         swap("exercise-1-en", "<details>", "<span>"),
         "folds differ",
     ),
+    (
+        "number-words",
+        "hook-zh",
+        lambda nb: (
+            swap("hook-zh", "一个门控", "三个门控")(nb),
+            swap("hook-en", "one gate", "four gates")(nb),
+        ),
+        "3 in Chinese, 4 in English",
+    ),
     ("chinese", "hook-zh", swap("hook-zh", "，", ","), "half-width punctuation"),
     ("chinese", "hook-zh", put("hook-zh", source="MMoE"), "no Chinese in it"),
     ("chinese", "gate", swap("gate", "门控", "门控x"), "put one space"),
@@ -200,6 +237,19 @@ BROKEN = [
     ("heading-levels", "gate", swap("gate", "##", "#"), "second title"),
     ("heading-levels", "title", swap("title", "#", "##"), "must start with the title"),
     ("heading-levels", "title", add("title", "\n\n# 二 | Two"), "second title"),
+    (
+        "equation-numbers",
+        "table",
+        add("table", "\n\n$$\nx \\tag{1}\n$$"),
+        r"equation number \(1\) is taken by cell 6",
+    ),
+    (
+        "written",
+        None,
+        put("hook-zh", source=new_chapter.SECTIONS[0][1]),
+        "still to be written: the beginning",
+    ),
+    ("references", None, drop("entries"), "no references"),
     ("last-sections", None, drop("summary"), "must be 小结 | Summary, .*they are"),
     ("exercises", None, swap("exercise-3", "###", "####"), "3 exercises, at least 4"),
     ("exercises", "exercise-2", swap("exercise-2", "2", "5"), "练习 2 | Exercise 2"),
@@ -377,6 +427,36 @@ def test_plain_markdown_is_portable(sample, source):
     assert list(prose.portable(sample)) == []
 
 
+@pytest.mark.parametrize(
+    ("chinese", "english", "told"),
+    [
+        ("共五万行", "Sixty thousand rows", ({50_000}, {60_000})),
+        ("共五万行", "Fifty thousand rows", None),
+        ("三个种子", "Four seeds", ({3}, {4})),
+        ("三个种子", "Three seeds", None),
+        ("二十五步", "twenty-six steps", ({25}, {26})),
+        ("两百五十条", "two hundred and forty rows", ({250}, {240})),
+        ("两个模型都好", "Both models are good", None),
+        ("三四百人", "three or four hundred users", None),
+        ("两章", "The second of 2 chapters", None),
+        ("结果一致，统一为第三版", "Four agree", None),
+        ("只差千分之几", "Five lie close", None),
+        ("不到五万的人里约四成", "about four in ten of them", None),
+        ("路人占八成，三种", "four fifths are passers-by", None),
+        ("三个", "the one that wins", None),
+    ],
+)
+def test_numbers_in_words(chinese, english, told):
+    found = number_words.differing(chinese, english)
+    assert (found if all(found) else None) == told
+
+
+def test_an_equation_shown_in_both_languages_counts_once(sample):
+    for name in ("hook-zh", "hook-en"):
+        add(name, "\n\n$$\nx \\tag{2}\n$$")(sample)
+    assert list(structure.equation_numbers(sample)) == []
+
+
 TERMS = {"gate": {"门控"}, "shared-bottom": {"共享底层"}, "history": {"历史"}}
 
 
@@ -465,7 +545,8 @@ def test_command_line(sample_path, sample, tmp_path, capsys):
     notebook_files.save(sample, broken)
     assert notebook_rules.main([str(tmp_path)]) == 1
     index = [cell.id for cell in sample.cells].index("exact")
-    assert f"broken.ipynb cell {index}: execution count 9" in capsys.readouterr().out
+    told = capsys.readouterr().out
+    assert f"broken.ipynb cell {index} (softmax([0.0, 0.0])): execution count 9" in told
 
 
 @pytest.mark.parametrize(

@@ -96,8 +96,8 @@ def test_a_tag_that_names_no_source_is_an_error(package, name):
 def test_sync_writes_and_keeps_the_rest(notebook, capsys):
     assert sync.main([str(notebook)]) == 0
     told = capsys.readouterr().out
-    assert "n.ipynb cell 1: source=synced_package.Point" in told
-    assert "python -m tools.workshop.execute" in told
+    assert "n.ipynb cell 1 (class Point: ...): source=synced_package.Point" in told
+    assert "now run make run" in told
     cell = notebook_files.read(notebook).cells[1]
     assert cell.source == CLASS
     assert (cell.id, cell.execution_count, len(cell.outputs)) == ("old", 2, 1)
@@ -120,7 +120,7 @@ def test_sync_does_nothing_twice(notebook, capsys):
 def test_check_lists_and_changes_nothing(notebook, capsys):
     before = notebook.read_bytes()
     assert sync.main([str(notebook), "--check"]) == 1
-    assert "cell 1: source=synced_package.Point" in capsys.readouterr().out
+    assert "cell 1 (class Point: ...): source=" in capsys.readouterr().out
     assert notebook.read_bytes() == before
     sync.main([str(notebook)])
     assert sync.main([str(notebook), "--check"]) == 0

@@ -18,7 +18,7 @@ def executed(notebook: NotebookNode) -> Iterator[Problem]:
     """The notebook was run from top to bottom, in one go, without an error."""
     code = [cell for _, cell in cells(notebook, "code") if cell.source.strip()]
     if code and all(cell.execution_count is None for cell in code):
-        yield Problem(None, "it has never been executed: make run NAMES=its name")
+        yield Problem(None, "it has never been executed: run make run")
         return
     expected = 0
     for index, cell in cells(notebook, "code"):

@@ -71,7 +71,7 @@ def full_run(notebook: NotebookNode) -> Iterator[Problem]:
 def exact_outputs(notebook: NotebookNode) -> Iterator[Problem]:
     """A cell whose output is compared has one."""
     for index, cell in cells(notebook, "code", "nbval-check-output"):
-        if not cell.outputs:
+        if cell.execution_count and not cell.outputs:
             yield Problem(index, "tagged nbval-check-output, but there is no output")
 
 
