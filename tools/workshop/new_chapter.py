@@ -364,7 +364,7 @@ def main() -> int:
     for path in paths:
         print(notebook_files.shown(path))
     say(
-        f"下一步：make sync，make run NAMES={place}；然后 make check 会逐条说还缺什么。",
+        f"下一步：make sync，make run NAMES={place}；make check 会逐条说还缺什么。",
         f"Next: make sync, make run NAMES={place}; then make check says item by item "
         "what is still missing.",
         sys.stdout,
