@@ -273,7 +273,8 @@ def _changed_cells(
     old, new = (dict(line.split() for line in lines) for lines in (kept, found))
     for index, cell in enumerate(notebook.cells):
         if cell.get("id") in new and old.get(cell.id) != new[cell.id]:
-            yield f"cell {index} {'has changed' if cell.id in old else 'is new'}"
+            change = "has changed" if cell.id in old else "is new"
+            yield f"{notebook_files.place(index, cell)} {change}"
     for name in set(old) - set(new):
         yield f"the code cell {name} is gone"
     if [n for n in old if n in new] != [n for n in new if n in old]:
