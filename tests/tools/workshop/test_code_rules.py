@@ -1,5 +1,8 @@
 """Ruff's findings, in the words and the numbers that all other checks use."""
 
+import shutil
+import subprocess
+
 import pytest
 from nbformat import v4
 
@@ -44,3 +47,26 @@ def test_ruff_itself_fails(tmp_path, capsys):
     (tmp_path / "m.py").write_text("x = 1\n")
     assert code_rules.main([str(tmp_path)]) == 1
     assert "ruff.toml" in capsys.readouterr().err
+
+
+@pytest.mark.skipif(not shutil.which("make"), reason="make is not installed")
+@pytest.mark.parametrize("failing", ["code_rules", "address", "nothing"])
+def test_make_check_asks_all_parts_even_if_one_fails(tmp_path, failing):
+    python = tmp_path / "python"
+    python.write_text(
+        f'#!/bin/sh\necho "$2" >> "{tmp_path}/asked"\n'
+        f'case "$2" in *.{failing}) exit 1;; esac\n'
+    )
+    python.chmod(0o755)
+    command = ["make", "-o", "environment", f"BIN={tmp_path}", "check"]
+    run = subprocess.run(command, cwd=notebook_files.ROOT, capture_output=True)
+    assert (run.returncode == 0) == (failing == "nothing")
+    asked = (tmp_path / "asked").read_text().split()
+    assert [name.rpartition(".")[2] for name in asked] == [
+        "code_rules",
+        "contents",
+        "notebook_rules",
+        "lint",
+        "sync",
+        "address",
+    ]

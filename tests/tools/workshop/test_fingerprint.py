@@ -167,7 +167,10 @@ def change(number, old, new):
         (change(4, "inline", "agg"), r"^cell 5 \(.+\) has changed"),
         (lambda n: n.cells.append(n.cells.pop(3)), r"in another order"),
         (lambda n: n.cells.pop(3), r"the code cell c2 is gone; its outputs"),
-        (lambda n: n.cells.append(v4.new_code_cell("1", id="new")), r"^cell 6 \(1\) is"),
+        (
+            lambda n: n.cells.append(v4.new_code_cell("1", id="new")),
+            r"^cell 6 \(1\) is",
+        ),
         (lambda n: n.cells[3].outputs.clear(), r"^its outputs are not those"),
         (lambda n: n.metadata.pop("fingerprint"), r"^it has no fingerprint"),
     ],
