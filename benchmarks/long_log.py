@@ -1,6 +1,6 @@
 """Samples of all events of a long log: how much memory they take.
 
-Run with a number of events: ``python benchmarks/long_log.py 10000000``. The log is
+Run with a number of events: ``python -m benchmarks.long_log 10000000``. The log is
 drawn at random (users with 50 events on average, 100,000 items); a sample for each
 event, with a history of 50 steps, is made and gathered in batches of 4,096. Printed
 are the seconds and the highest resident memory of the process, which `--whole` shows

@@ -1,6 +1,6 @@
 """STAMP and SASRec on MovieLens-100K: rows per second in training, and hit rates.
 
-``python benchmarks/next_item_throughput.py [--model sasrec] [--rounds 5]`` with the
+``python -m benchmarks.next_item_throughput [--model sasrec] [--rounds 5]`` with the
 packages of ``benchmarks/requirements.txt`` installed. The other contestant is
 torch-rechub; DeepCTR-Torch has neither model. All train on the same rows in the same
 batches, with Adam; the sizes stand below.
@@ -21,9 +21,9 @@ end to end, as the loss takes no table.
 """
 
 import torch
-from peers import columns, rechub
-from race import BOOK, Contest, main
 
+from benchmarks.peers import columns, rechub
+from benchmarks.race import BOOK, Contest, main
 from recsys_tutorial.data import load_movielens
 from recsys_tutorial.data.leave_one_out import leave_one_out
 from recsys_tutorial.data.sequences import split_by_time

@@ -1,6 +1,6 @@
 """Loading, batches, negatives and augmentation: how long each takes.
 
-``python benchmarks/preparing.py [--rounds 5]`` needs no library but the book's. Data
+``python -m benchmarks.preparing [--rounds 5]`` needs no library but the book's. Data
 sets are read from the cache, which the first round fills. Where there is a usual way,
 it takes turns with the book's: a loop over the rows, or torch's `DataLoader`, which
 fetches row by row what the book's `minibatches` looks up batch by batch. Medians; one
@@ -21,9 +21,9 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 import torch
-from store import save
 from torch.utils.data import DataLoader, TensorDataset
 
+from benchmarks.store import save
 from recsys_tutorial import augment
 from recsys_tutorial.data import load_census, load_movielens
 from recsys_tutorial.data.leave_one_out import leave_one_out

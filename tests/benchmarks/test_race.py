@@ -1,7 +1,6 @@
 """The races without a clock and without the libraries: what is chosen, and kept."""
 
 import re
-from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
@@ -9,15 +8,6 @@ import pandas as pd
 import pytest
 import torch
 from torch import nn
-
-FOLDER = Path(__file__).parents[2] / "benchmarks"
-
-
-def test_no_script_has_the_name_of_one_of_the_books():
-    # Both folders are on the path while the tests run: the first of a name would win.
-    book = FOLDER.parent / "book"
-    names = {path.stem for path in FOLDER.glob("*.py")}
-    assert names.isdisjoint(path.stem for path in book.rglob("*.py"))
 
 
 def toy_contest(race, seconds, calls):
