@@ -98,8 +98,9 @@ newest: environment
 	@sed '/^# What these need/,$$d; s/==[^ ;]*//; s/^jupyter-book$$/jupyter-book<2/' \
 		requirements.txt | $(BIN)/python -m pip install --upgrade --requirement /dev/stdin
 
+# Not $(BIN)/jupyter: a script remembers where the folder lay when it was installed.
 lab: environment
-	@$(BIN)/jupyter lab notebooks
+	@$(BIN)/python -m jupyterlab notebooks
 
 clean:
 	@rm -rf _build build .pytest_cache .ruff_cache .hypothesis

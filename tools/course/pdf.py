@@ -23,7 +23,7 @@ from pypdf import PdfReader
 from tools.course.printed import LANGUAGES, document
 from tools.website import contents, links
 from tools.workshop.notebook_files import ROOT
-from tools.workshop.sentences import Problem, say
+from tools.workshop.sentences import Problem, say, show
 
 BUILD = ROOT / "_build" / "pdf"
 # These collect what the chapters have already.
@@ -156,7 +156,7 @@ def main(arguments: list[str] | None = None) -> int:
                 else:
                     target = BUILD / f"recsys-book-{edition}.pdf"
                 pdf = print_pages(page, names, edition, target, options.solutions)
-                print(f"{target}: {len(pdf.pages)}")
+                show(f"{target}: {len(pdf.pages)}")
     except Problem as problem:
         say(problem.zh, problem.en, sys.stderr)
         return 1

@@ -30,6 +30,7 @@ from tools.website.ext.bilingual import LANGUAGES
 from tools.workshop import notebook_files
 from tools.workshop.notebook_files import NOTEBOOKS, ROOT
 from tools.workshop.rules.reading import tags
+from tools.workshop.sentences import show
 
 BUILD = ROOT / "_build" / "slides"
 TEMPLATES = ROOT / "tools" / "course" / "templates"
@@ -225,10 +226,10 @@ def main(arguments: list[str] | None = None) -> int:
     try:
         written = write(options.names, editions)
     except FileNotFoundError as error:
-        print(error, file=sys.stderr)
+        show(str(error), sys.stderr)
         return 1
     for path in written:
-        print(notebook_files.shown(path))
+        show(notebook_files.shown(path))
     return 0
 
 

@@ -24,6 +24,7 @@ from tools.website.ext.bilingual import pick
 from tools.workshop import answers, notebook_files
 from tools.workshop.notebook_files import METADATA, NOTEBOOKS, ROOT
 from tools.workshop.rules.reading import headings, sections, tags
+from tools.workshop.sentences import show
 
 BUILD = ROOT / "_build"
 HERE = "在这里写你的答案。 | Write your answer here."
@@ -149,7 +150,7 @@ def main(arguments: list[str] | None = None) -> int:
     options = parser.parse_args(arguments)
     editions = [options.edition] if options.edition else ["zh", "en"]
     for path in write(options.kind, editions):
-        print(notebook_files.shown(path))
+        show(notebook_files.shown(path))
     return 0
 
 

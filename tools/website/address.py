@@ -13,6 +13,7 @@ import sys
 from tools.website import editions
 from tools.workshop import sync
 from tools.workshop.notebook_files import ROOT
+from tools.workshop.sentences import show
 
 BLOCK = re.compile(r"(?<=<!-- address -->\n).*?(?=<!-- /address -->)", re.S)
 UNPUBLISHED = (
@@ -67,7 +68,9 @@ def main(arguments: list[str] | None = None) -> int:
     try:
         if options.url is not None:
             text = sync.CONFIG.read_text(encoding="utf-8")
-            new = configured(text, options.url)
+            # What is no text must not reach the file; then it is no address either.
+            url = options.url.encode("utf-8", "replace").decode("utf-8")
+            new = configured(text, url)
             sync.CONFIG.write_text(new, encoding="utf-8")
             try:
                 sync.repository()
@@ -83,12 +86,12 @@ def main(arguments: list[str] | None = None) -> int:
             if new != text:
                 stale += 1
                 if options.check:
-                    print(f"{name} says something else than _config.yml")
+                    show(f"{name} says something else than _config.yml")
                 else:
-                    print(f"{name}: written")
+                    show(f"{name}: written")
                     path.write_text(new, encoding="utf-8")
     except ValueError as error:
-        print(error, file=sys.stderr)
+        show(str(error), sys.stderr)
         return 1
     if options.check:
         return int(stale > 0)

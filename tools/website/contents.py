@@ -19,6 +19,7 @@ from tools.workshop import notebook_files
 from tools.workshop.new_chapter import PLACEHOLDER
 from tools.workshop.notebook_files import ROOT
 from tools.workshop.rules.reading import cells, parse
+from tools.workshop.sentences import show
 
 WRONG_ANSWERS = "tests/tools/workshop/wrong_answers"
 MODELS = "recsys_tutorial/models"
@@ -171,10 +172,10 @@ def main() -> int:
     try:
         found = list(misfits())
     except (OSError, ValueError) as error:
-        print(error, file=sys.stderr)
+        show(str(error), sys.stderr)
         return 1
     for sentence in found:
-        print(sentence)
+        show(sentence)
     return int(bool(found))
 
 

@@ -12,18 +12,23 @@ repository in ``_config.yml``; search engines and link previews want whole addre
 
 import argparse
 import hashlib
+import os
 import re
 import shutil
 import subprocess
 import sys
+from contextlib import AbstractContextManager
 from pathlib import Path
 from string import Template
 
+import filelock
 import yaml
 
+from tools.website import contents
 from tools.website.ext import mathml
-from tools.workshop import sync
+from tools.workshop import sentences, sync
 from tools.workshop.notebook_files import ROOT
+from tools.workshop.sentences import Problem, say, show
 
 LANGUAGES = {"zh": "zh_CN", "en": "en", "both": "zh_CN"}
 # What search engines and link previews want to know of the page of arrival.
@@ -38,6 +43,8 @@ ARRIVAL = """\
 THEME = ROOT / "tools" / "website" / "theme"
 JUPYTER_BOOK = "from jupyter_book.cli.main import main; main()"
 STATIC = re.compile(r'"(?:\.\./)*_static/([^"?#]+)')
+PAGES = (".md", ".ipynb", ".rst", ".txt")  # what Sphinx would take for a page
+SPACE_NEEDED = 3 * 10**8  # bytes, below which it is no use to begin
 NOT_PUBLISHED = ("objects.inv", ".buildinfo", "_sources/book", "_static")
 
 
@@ -56,8 +63,9 @@ def configuration(edition: str, url: str) -> dict:
     config = yaml.safe_load((ROOT / "_config.yml").read_text(encoding="utf-8"))
     sphinx = config["sphinx"]
     sphinx["local_extensions"] = {
-        name: str(ROOT / path) for name, path in sphinx["local_extensions"].items()
+        name: in_utf8(ROOT / path) for name, path in sphinx["local_extensions"].items()
     }
+    config["exclude_patterns"] += unlisted(ROOT)
     sphinx["config"] |= {
         "edition": edition,
         "language": LANGUAGES[edition],
@@ -67,6 +75,27 @@ def configuration(edition: str, url: str) -> dict:
     if url:
         config["html"]["baseurl"] = f"{url}{edition}/"
     return config
+
+
+def in_utf8(path: Path) -> str:
+    """Give a path as text, where the console's language does not know its letters."""
+    return os.fsencode(path).decode("utf-8", "replace")
+
+
+def unlisted(root: Path) -> list[str]:
+    """Give the patterns of what is no page of the book.
+
+    Jupyter Book looks for it with a pattern that holds the whole path, and finds
+    nothing in a folder whose name has [brackets].
+    """
+    listed = set(contents.pages())
+    patterns = [p.name for p in root.iterdir() if p.name not in ("book", "notebooks")]
+    for folder in ("book", "notebooks"):
+        for path in (root / folder).rglob("*"):
+            name = path.relative_to(root)
+            if path.suffix in PAGES and name.with_suffix("").as_posix() not in listed:
+                patterns.append(name.as_posix())
+    return sorted(re.sub(r"[\[*]", "?", pattern) for pattern in patterns)
 
 
 def command(edition: str, folder: Path, url: str) -> list[str]:
@@ -82,25 +111,37 @@ def command(edition: str, folder: Path, url: str) -> list[str]:
     ]
 
 
-def build(target: Path, url: str) -> int:
-    """Build all editions below `target`, at the same time; give the exit status."""
-    running = {
-        edition: subprocess.Popen(
-            command(edition, target / "editions" / edition, url),
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-            encoding="utf-8",
-        )
-        for edition in LANGUAGES
-    }
-    status = 0
-    for edition, process in running.items():
-        output, _ = process.communicate()
-        if process.returncode:
-            status = 1
-            print(f"{edition}: {reason(output)}", file=sys.stderr)
-    return status
+def build(target: Path, url: str) -> None:
+    """Build all editions below `target`, at the same time.
+
+    Raises
+    ------
+    Problem
+        If an edition could not be built: why.
+    """
+    running: dict[str, subprocess.Popen] = {}
+    try:
+        for edition in LANGUAGES:
+            running[edition] = subprocess.Popen(
+                command(edition, target / "editions" / edition, url),
+                env=os.environ | {"PYTHONUTF8": "1", "PYTHONIOENCODING": "utf-8"},
+                stdout=subprocess.PIPE,
+                stderr=subprocess.STDOUT,
+                text=True,
+                encoding="utf-8",
+                errors="replace",
+            )
+        outputs = {name: run.communicate()[0] for name, run in running.items()}
+    finally:
+        for process in running.values():
+            process.kill()
+            process.wait()
+    failed = {name: outputs[name] for name, run in running.items() if run.returncode}
+    if failed:
+        known = sentences.find(sentences.SYSTEM, "\n".join(failed.values()), ROOT)
+        for name, text in ({} if known else failed).items():
+            show(f"{name}: {reason(text)}", sys.stderr)
+        raise known or Problem("网站没有建成。", "The site could not be built.")
 
 
 def reason(output: str) -> str:
@@ -113,8 +154,8 @@ def reason(output: str) -> str:
 
 
 def assemble(target: Path, url: str) -> None:
-    """Put the built editions together in `target`/site."""
-    site = target / "site"
+    """Put the built editions together in `target`/site, in place of the old site."""
+    site = target / "site.new"
     shutil.rmtree(site, ignore_errors=True)
     for edition in LANGUAGES:
         built = target / "editions" / edition / "_build" / "html"
@@ -143,6 +184,17 @@ def assemble(target: Path, url: str) -> None:
     if url:
         (site / "sitemap.xml").write_text(sitemap(site, url), encoding="utf-8")
         (site / "robots.txt").write_text(f"Sitemap: {url}sitemap.xml\n")
+    replace(target / "site", site)
+
+
+def replace(old: Path, new: Path) -> None:
+    """Put the folder `new` in the place of `old`, which stays until then."""
+    aside = old.with_name(f"{old.name}.old")
+    shutil.rmtree(aside, ignore_errors=True)
+    if old.exists():
+        old.rename(aside)
+    new.rename(old)
+    shutil.rmtree(aside, ignore_errors=True)
 
 
 def sitemap(site: Path, url: str) -> str:
@@ -191,19 +243,79 @@ def main(arguments: list[str] | None = None) -> int:
     if url:
         url = url.rstrip("/") + "/"
     target = ROOT / "_build"
-    stamp, wanted = target / "stamp", fingerprint(url)
+    try:
+        bring_up_to_date(target, url)
+    except Problem as problem:
+        say(problem.zh, problem.en, sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        say(
+            "已中断；原来的网站没有动。",
+            "Stopped; the old site is as it was.",
+            sys.stderr,
+        )
+        return 130
     page = target / "site" / "index.html"
-    current = page.exists() and stamp.exists() and stamp.read_text() == wanted
-    if not current:
-        stamp.unlink(missing_ok=True)
-        # Sphinx does not notice that an extension or a template changed.
-        shutil.rmtree(target / "editions", ignore_errors=True)
-        if build(target, url):
-            return 1
-        assemble(target, url)
-        stamp.write_text(wanted)
-    print(f"已建好，请打开 | The book is ready, open: {page}")
+    say(f"已建好，请打开：{page}", f"The book is ready, open: {page}")
     return 0
+
+
+def bring_up_to_date(target: Path, url: str) -> None:
+    """Build the site below `target`, unless its stamp says that it is current.
+
+    Raises
+    ------
+    Problem
+        If it could not be built: why.
+    """
+    wanted = fingerprint(url)
+    if is_current(target, wanted):
+        return
+    try:
+        target.mkdir(exist_ok=True)
+        with alone(target):
+            if not is_current(target, wanted):
+                make(target, url)
+                (target / "stamp").write_text(wanted)
+    except OSError as error:
+        told = f"{type(error).__name__}: {error}"
+        raise sentences.find(sentences.SYSTEM, told, ROOT) or Problem(
+            f"网站没有建成（{told}）。", f"The site could not be built ({told})."
+        ) from error
+
+
+def is_current(target: Path, wanted: str) -> bool:
+    """Whether the site below `target` is the one with this fingerprint."""
+    stamp = target / "stamp"
+    there = (target / "site" / "index.html").exists() and stamp.exists()
+    return there and stamp.read_text() == wanted
+
+
+def alone(target: Path) -> AbstractContextManager:
+    """Take the lock of `target`; wait if another build has it.
+
+    The system gives it back when its holder ends, however that comes about.
+    """
+    lock = filelock.FileLock(target / "lock")
+    try:
+        return lock.acquire(timeout=0)
+    except filelock.Timeout:
+        say(
+            "另一个 make book 正在建站，等它结束。",
+            "Another make book is at work: waiting.",
+        )
+        return lock.acquire()
+
+
+def make(target: Path, url: str) -> None:
+    """Build the editions afresh and put them together."""
+    # Sphinx does not notice that an extension or a template changed.
+    shutil.rmtree(target / "editions", ignore_errors=True)
+    if shutil.disk_usage(target).free < SPACE_NEEDED:
+        raise sentences.find(sentences.SYSTEM, "No space left on device", ROOT)
+    build(target, url)
+    (target / "stamp").unlink(missing_ok=True)
+    assemble(target, url)
 
 
 if __name__ == "__main__":

@@ -15,6 +15,7 @@ from pathlib import Path
 from urllib.parse import unquote, urldefrag, urlsplit
 
 from tools.workshop.notebook_files import ROOT
+from tools.workshop.sentences import show
 
 SITE = ROOT / "_build" / "site"
 # What says "too many requests" or "not for robots" is there all the same.
@@ -89,13 +90,13 @@ def main(arguments: list[str] | None = None) -> int:
     options = parser.parse_args(arguments)
     pages = read()
     if not pages:
-        print("There is no site in _build/site: run make book", file=sys.stderr)
+        show("There is no site in _build/site: run make book", sys.stderr)
         return 1
     found = broken(pages)
     if options.external:
         with ThreadPoolExecutor(8) as pool:
             found += filter(None, pool.map(ask, external(pages)))
-    print("\n".join(found) or f"{len(pages)} pages, no broken link")
+    show("\n".join(found) or f"{len(pages)} pages, no broken link")
     return int(bool(found))
 
 

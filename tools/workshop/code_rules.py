@@ -11,6 +11,7 @@ from pathlib import Path
 
 from tools.workshop import notebook_files
 from tools.workshop.notebook_files import ROOT
+from tools.workshop.sentences import show
 
 
 def told(problem: dict) -> str:
@@ -35,11 +36,11 @@ def main(paths: list[str] | None = None) -> int:
         [*command, *(paths or [str(ROOT)])], capture_output=True, encoding="utf-8"
     )
     if run.returncode not in (0, 1):
-        print(run.stderr.strip(), file=sys.stderr)
+        show(run.stderr.strip(), sys.stderr)
         return 1
     problems = json.loads(run.stdout)
     for problem in problems:
-        print(told(problem))
+        show(told(problem))
     return int(bool(problems))
 
 

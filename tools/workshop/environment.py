@@ -17,7 +17,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from tools.workshop.sentences import Problem, explain, say
+from tools.workshop.sentences import Problem, explain, printable, say
 
 ROOT = Path(__file__).resolve().parents[2]
 OLDEST, NEWEST = (3, 11), (3, 13)
@@ -75,19 +75,16 @@ def bring_up_to_date(root):
     folder = root / ".venv"
     stamp = folder / "book-stamp"
     wanted = fingerprint(root)
-    if stamp.is_file() and stamp.read_text() == wanted and python_in(folder).exists():
+    done, missing = read_stamp(folder)
+    if done == wanted and not missing and python_in(folder).exists():
         return
-    if (
-        folder.exists()
-        and not (folder / "pyvenv.cfg").exists()
-        and any(folder.iterdir())
-    ):
+    if is_something_else(folder):
         raise Problem(
             f"{folder} 不是虚拟环境：请把它移走或改名。",
             f"{folder} is not a virtual environment: move it away or rename it.",
         )
     free = shutil.disk_usage(str(root)).free
-    fresh = not is_usable(folder)
+    fresh = bool(missing) or not is_usable(folder)
     if fresh and free < SPACE_NEEDED:
         raise explain("No space left on device", root)
 
@@ -103,7 +100,36 @@ def bring_up_to_date(root):
     run([*pip, "-r", "requirements.txt"], root, Progress(count_requirements(root)))
     announce(3, "安装本书的包", "installing the book's own package")
     run([*pip, "--no-deps", "--no-build-isolation", "--editable", "."], root)
-    stamp.write_text(wanted)
+    stamp.write_text("\n".join([wanted, *sorted(modules_in(folder))]), "utf-8")
+
+
+def is_something_else(folder):
+    """Whether in the environment's place there is what this script did not make."""
+    if not folder.is_dir():
+        return folder.exists() or folder.is_symlink()
+    return not (folder / "pyvenv.cfg").exists() and any(folder.iterdir())
+
+
+def read_stamp(folder):
+    """Give what was installed, as a fingerprint, and the modules gone since then."""
+    stamp = folder / "book-stamp"
+    lines = stamp.read_text("utf-8").splitlines() if stamp.is_file() else []
+    return "".join(lines[:1]), set(lines[1:]) - modules_in(folder)
+
+
+def modules_in(folder):
+    """List what can be imported, by the names of files and folders alone.
+
+    Names of a release (metadata, compiled files) stay out: packages may be upgraded.
+    """
+    places = [folder / "Lib" / "site-packages", *folder.glob("lib/python3*/site-*")]
+    return {
+        name
+        for place in places
+        if place.is_dir()
+        for name in os.listdir(str(place))
+        if re.match(r"(?!__)\w+(\.py)?$", name)
+    }
 
 
 def fingerprint(root):
@@ -111,7 +137,7 @@ def fingerprint(root):
     digest = hashlib.sha256()
     for name in ("requirements.txt", "pyproject.toml"):
         digest.update((root / name).read_bytes())
-    digest.update(repr((sys.version_info[:2], str(root))).encode())
+    digest.update(repr((this_python(), os.fsencode(str(root)))).encode())
     return digest.hexdigest()
 
 
@@ -122,16 +148,32 @@ def python_in(folder):
     return folder / "bin" / "python"
 
 
+def this_python():
+    """Give the version and the home of the Python that runs this: of all its .venv."""
+    home = os.path.realpath(sys.base_prefix)
+    return [list(sys.version_info[:3]), os.fsencode(home)]
+
+
 def is_usable(folder):
-    """Whether there is an environment of this Python's version that has a pip."""
-    code = "import pip, sys; print(sys.version_info[:2] == %r, sys.prefix)"
-    command = [str(python_in(folder)), "-X", "utf8", "-c"]
-    command.append(code % (tuple(sys.version_info[:2]),))
+    """Whether there is an environment of this very Python, made here, with a pip."""
+    code = (
+        "import os, pip, sys; home = os.path.realpath(sys.base_prefix); print("
+        "[list(sys.version_info[:3]), os.fsencode(home)], os.fsencode(sys.prefix))"
+    )
+    command = [str(python_in(folder)), "-X", "utf8", "-c", code]
     try:
         answer = subprocess.check_output(command, stderr=subprocess.DEVNULL)
     except (OSError, subprocess.CalledProcessError):
         return False
-    return answer.decode("utf-8", "replace").strip() == f"True {folder}"
+    wanted = "{} {}".format(this_python(), os.fsencode(str(folder)))
+    return answer.decode("ascii").strip() == wanted and was_made_here(folder)
+
+
+def was_made_here(folder):
+    """Whether the folder is where it was made: its scripts name that place."""
+    lines = (folder / "pyvenv.cfg").read_bytes().splitlines()
+    made = [line for line in lines if line.startswith(b"command = ")]
+    return all(line.endswith(os.fsencode(str(folder))) for line in made)
 
 
 def count_requirements(root):
@@ -162,6 +204,7 @@ class Progress:
 
     def show(self, text, always=False):
         """Print `text` over the line before it, or below it if it is worth a line."""
+        text = printable(text, sys.stdout)
         if self.live:
             text = text[:70]
             sys.stdout.write("\r      " + text.ljust(self.width))
@@ -210,8 +253,9 @@ def run(command, root, progress=None):
 def keep_log(root, command, lines):
     """Append to the log if there is a place for it; a full disk shows elsewhere."""
     try:
-        with open(str(root / ".venv" / "install.log"), "a", encoding="utf-8") as log:
-            log.write("$ " + " ".join(command) + "\n" + "".join(lines))
+        with open(str(root / ".venv" / "install.log"), "ab") as log:
+            text = "$ " + " ".join(command) + "\n" + "".join(lines)
+            log.write(text.encode("utf-8", "surrogateescape"))
     except OSError:
         pass
 

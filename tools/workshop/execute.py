@@ -30,6 +30,7 @@ from tqdm import tqdm
 from recsys_tutorial.budget import VARIABLE as QUICK
 from tools.workshop import fingerprint, notebook_files
 from tools.workshop.notebook_files import CELL_METADATA, FINGERPRINT, METADATA
+from tools.workshop.sentences import printable, show
 
 CELL_SECONDS = 600
 COLOURS = 96  # of a PNG's palette
@@ -212,7 +213,7 @@ def main(arguments: list[str] | None = None) -> int:
     if not options.names and not options.all:
         paths = [path for path in paths if _is_stale(path)]
         if not paths:
-            print("nothing to run: all results are of this code (--all runs all)")
+            show("nothing to run: all results are of this code (--all runs all)")
     return _run(paths, options.jobs)
 
 
@@ -220,7 +221,7 @@ def _is_stale(path: Path) -> bool:
     reasons = fingerprint.stale(notebook_files.read(path))
     if reasons:
         more = f", and {len(reasons) - 2} more" if len(reasons) > 2 else ""
-        print(f"{notebook_files.shown(path)}: {'; '.join(reasons[:2])}{more}")
+        show(f"{notebook_files.shown(path)}: {'; '.join(reasons[:2])}{more}")
     return bool(reasons)
 
 
@@ -243,7 +244,7 @@ def _run(paths: list[Path], jobs: int) -> int:
             except (RuntimeError, ValueError, OSError) as error:
                 failed += 1
                 told = f"{error}; the file is as it was"
-            bar.write(f"{where}: {told}")
+            bar.write(printable(f"{where}: {told}", sys.stdout))
             sys.stdout.flush()
     except KeyboardInterrupt:
         pool.shutdown(wait=False, cancel_futures=True)
@@ -251,7 +252,7 @@ def _run(paths: list[Path], jobs: int) -> int:
             for process in list(kernels):
                 os.kill(process, signal.SIGTERM)
             time.sleep(0.1)
-        print("interrupted; notebooks that were running are as they were")
+        show("interrupted; notebooks that were running are as they were")
         return 130
     finally:
         pool.shutdown()

@@ -26,6 +26,7 @@ import spylls.hunspell
 from tools.workshop import notebook_files
 from tools.workshop.notebook_files import ROOT
 from tools.workshop.rules.reading import CJK, CODE, MATH, parse
+from tools.workshop.sentences import show
 
 DICTIONARY = Path(spylls.hunspell.__file__).parent / "data" / "en" / "en_US"
 WORDS = ROOT / "book" / "words.txt"
@@ -147,8 +148,8 @@ def main(arguments: list[str] | None = None) -> int:
         for place, text in texts(path):
             for slip in (*mistyped(text), *misspelt(text)):
                 count += 1
-                print(f"{place}: {slip}")
-    print(f"{len(paths)} files, {count} slips")
+                show(f"{place}: {slip}")
+    show(f"{len(paths)} files, {count} slips")
     return int(count > 0)
 
 

@@ -16,7 +16,7 @@ from nbformat import v4
 
 from tools.workshop import notebook_files
 from tools.workshop.notebook_files import CHAPTER_FOLDERS, METADATA, ROOT
-from tools.workshop.sentences import Problem, say
+from tools.workshop.sentences import Problem, say, show
 
 TAKEN = {"F", "Inside", "ItemEmbedding", "NamedTuple", "Tensor"}  # in the module
 LONGEST = 22  # letters of a name, for its imports to fit on a line
@@ -362,7 +362,7 @@ def main() -> int:
         say(problem.zh, problem.en, sys.stderr)
         return 1
     for path in paths:
-        print(notebook_files.shown(path))
+        show(notebook_files.shown(path))
     say(
         f"下一步：make sync，make run NAMES={place}；make check 会逐条说还缺什么。",
         f"Next: make sync, make run NAMES={place}; then make check says item by item "

@@ -25,6 +25,7 @@ from tools.workshop.rules import (
     structure,
 )
 from tools.workshop.rules.reading import Problem
+from tools.workshop.sentences import show
 
 Rule = Callable[[NotebookNode], Iterator[Problem]]
 
@@ -105,15 +106,15 @@ def main(arguments: list[str] | None = None) -> int:
                 where = notebook_files.shown(path)
                 if cell is not None:
                     where += f" {notebook_files.place(cell, notebook.cells[cell])}"
-                print(f"{where}: {reason}")
+                show(f"{where}: {reason}")
         if not options.paths:
             for _, reason in check_bibliography():
                 count += 1
-                print(f"book/references.bib: {reason}")
+                show(f"book/references.bib: {reason}")
     except (ValueError, OSError) as error:
-        print(error, file=sys.stderr)
+        show(str(error), sys.stderr)
         return 1
-    print(f"{len(paths)} notebooks, {count} problems")
+    show(f"{len(paths)} notebooks, {count} problems")
     return int(count > 0)
 
 

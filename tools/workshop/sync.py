@@ -25,6 +25,7 @@ from nbformat import NotebookNode
 
 from tools.workshop import notebook_files
 from tools.workshop.notebook_files import ROOT, place
+from tools.workshop.sentences import show
 
 CONFIG = ROOT / "_config.yml"
 NOT_PUBLISHED = "<!-- The Colab badge stands here once the book is published. -->"
@@ -162,17 +163,17 @@ def main(arguments: list[str] | None = None) -> int:
             for index, tag, text in stale:
                 cell = notebook.cells[index]
                 where = f"{notebook_files.shown(path)} {place(index, cell)}"
-                print(f"{where}: {tag}")
+                show(f"{where}: {tag}")
                 cell.source = text
             if stale and not options.check:
                 notebook_files.save(notebook, path)
                 if any(tag.startswith("source=") for _, tag, _ in stale):
-                    print("  its outputs are those of the old text; now run make run")
+                    show("  its outputs are those of the old text; now run make run")
     except (ValueError, OSError) as error:
-        print(error, file=sys.stderr)
+        show(str(error), sys.stderr)
         return 1
     if options.check and found:
-        print("These cells differ from their source; run make sync")
+        show("These cells differ from their source; run make sync")
     return int(options.check and found > 0)
 
 

@@ -2,11 +2,16 @@
 
 import ast
 import io
+import os
+import subprocess
 import sys
 from collections import namedtuple
+from importlib import metadata
 from pathlib import Path
 
 import pytest
+from packaging.requirements import Requirement
+from packaging.specifiers import SpecifierSet
 
 from tools.workshop import environment, sentences
 
@@ -90,12 +95,12 @@ def test_an_environment_of_another_python_is_made_again(root, commands, monkeypa
 
 def test_a_failed_installation_leaves_no_stamp(root, monkeypatch, capsys):
     def run(command, root, progress=None):
-        raise sentences.explain("No matching distribution found for torch==1", root)
+        raise sentences.explain("No matching distribution found for x==1", root)
 
     monkeypatch.setattr(environment, "run", run)
     assert environment.main() == 1
     assert not (root / ".venv" / "book-stamp").exists()
-    assert_one_sentence(capsys.readouterr().err, "does not have torch==1")
+    assert_one_sentence(capsys.readouterr().err, "does not have x==1")
 
 
 def assert_one_sentence(told, expected):
@@ -157,6 +162,81 @@ def test_a_folder_that_is_no_environment_is_not_touched(root, commands, capsys):
         ("ReadTimeoutError: Read timed out.", "cannot be reached"),
         ("PermissionError: [Errno 13] Permission denied", "no permission to write"),
         ("ERROR: No matching distribution found for x==9", "does not have x==9"),
+        (
+            "ERROR: Could not find a version that satisfies the requirement "
+            "torch==2.13.0 (from versions: 2.2.1, 2.2.2)\n"
+            "ERROR: No matching distribution found for torch==2.13.0",
+            "it exists for Linux (x86-64 or ARM64",
+        ),
+        (
+            "ERROR: Ignored the following versions that require a different python "
+            "version: 4.1.2 Requires-Python >=3.11.5; 4.1.3 Requires-Python >=3.12\n"
+            "ERROR: Could not find a version that satisfies the requirement "
+            "soupsieve==4.1.2 (from versions: 2.9.2, 2.10)\n"
+            "ERROR: No matching distribution found for soupsieve==4.1.2",
+            "soupsieve==4.1.2 needs Python >=3.11.5, and this is "
+            + "{}.{}.{}:".format(*sys.version_info),
+        ),
+        (
+            "ERROR: Ignored the following versions that require a different python "
+            "version: 2.0 Requires-Python >=3.12\n"
+            "ERROR: No matching distribution found for x==9",
+            "does not have x==9",
+        ),
+        (
+            "ERROR: Package 'recsys-tutorial' requires a different Python: 3.10.1 "
+            "not in '>=3.11'",
+            "recsys-tutorial needs Python >=3.11",
+        ),
+        (
+            "ERROR: Could not install packages due to an OSError: Missing "
+            "dependencies for SOCKS support.",
+            "A SOCKS proxy is set",
+        ),
+        (
+            "pip._vendor.requests.exceptions.InvalidSchema: Missing dependencies for "
+            "SOCKS support.",
+            "A SOCKS proxy is set",
+        ),
+        (
+            "ERROR: Could not install packages due to an OSError: [WinError 5] "
+            "拒绝访问。: 'C:\\\\ruff.exe'\nConsider using the `--user` option or check "
+            "the permissions.",
+            "another program has it open",
+        ),
+        (
+            "ERROR: Could not install packages due to an OSError: [WinError 32] "
+            "另一个程序正在使用此文件，进程无法访问。: 'C:\\\\x'",
+            "another program has it open",
+        ),
+        (
+            "ConnectionResetError(10054, '远程主机强迫关闭了一个现有的连接。', None, "
+            "10054, None)) [WinError 10054]",
+            "cannot be reached",
+        ),
+        (
+            "  ERROR: HTTP error 403 while getting https://example.org/x.whl\n"
+            "ERROR: Could not install requirement x==9 because of HTTP error 403 "
+            "Client Error: Forbidden for url: https://example.org/x.whl",
+            "refused a download (HTTP 403)",
+        ),
+        (
+            "ERROR: THESE PACKAGES DO NOT MATCH THE HASHES FROM THE REQUIREMENTS "
+            "FILE. If you have updated the package versions, please update the "
+            "hashes.\n    x==9 from https://example.org/x.whl:\n"
+            "        Expected sha256 aaaa\n             Got        bbbb",
+            "arrived damaged",
+        ),
+        (
+            "ERROR: Wheel 'x' located at /tmp/x-9-py3-none-any.whl is invalid.",
+            "arrived damaged",
+        ),
+        (
+            "WARNING: The repository located at example.org is not a trusted or "
+            "secure host and is being ignored.\n"
+            "ERROR: No matching distribution found for torch==2.13.0",
+            "write it with https://",
+        ),
         (
             "Retrying: Failed to establish a new connection\n"
             "ERROR: No matching distribution found for x==9",
@@ -234,3 +314,128 @@ def test_a_console_without_chinese_gets_the_english_half():
 
 def test_this_environment_is_usable_and_another_folder_is_not(tmp_path):
     assert not environment.is_usable(tmp_path)
+
+
+def test_what_a_console_does_not_have_is_shown_by_its_code():
+    stream = io.TextIOWrapper(io.BytesIO(), encoding="cp1252")
+    sentences.show("open é: /书", stream)
+    assert stream.buffer.getvalue() == "open é: /\\u4e66\n".encode("cp1252")
+
+
+def test_a_path_that_is_no_text_is_printed():
+    stream = io.TextIOWrapper(io.BytesIO(), encoding="utf-8")
+    sentences.say("打开 /\udce4", "open /\udce4", stream)
+    assert stream.buffer.getvalue() == b"open /\\udce4\n"
+
+
+PROMISED = ("3.11.0", "3.12.0", "3.13.0")
+
+
+def refusals(wanted):
+    """List the promised versions of Python that some Requires-Python refuses."""
+    return [v for v in PROMISED if v not in SpecifierSet(wanted or "")]
+
+
+def test_every_pin_takes_every_python_that_is_promised():
+    lines = (environment.ROOT / "requirements.txt").read_text("utf-8").splitlines()
+    pins = [Requirement(line) for line in lines if line and line[0] != "#"]
+    here = [pin for pin in pins if pin.marker is None or pin.marker.evaluate()]
+    assert len(here) > 100
+    for pin in here:
+        found = metadata.metadata(pin.name)
+        assert refusals(found["Requires-Python"]) == [], str(pin)
+
+
+def test_a_pin_that_refuses_one_would_be_found():
+    assert refusals(">=3.11.5") == ["3.11.0"]
+    assert refusals(">=3.11,<3.13") == ["3.13.0"]
+    assert refusals(None) == []
+
+
+@pytest.fixture
+def made(tmp_path):
+    """Make a true environment below a folder with a name in Chinese; give both."""
+    folder = tmp_path / "书" / ".venv"
+    command = [sys.executable, "-m", "venv", "--without-pip", str(folder)]
+    subprocess.run(command, check=True)
+    site = next(iter(folder.glob("[lL]ib/**/site-packages")))
+    (site / "pip").mkdir()
+    (site / "pip" / "__init__.py").touch()
+    return folder
+
+
+def test_an_environment_is_usable_until_its_folder_is_moved(made):
+    assert environment.is_usable(made)
+    made.parent.rename(made.parents[1] / "moved")
+    assert not environment.is_usable(made.parents[1] / "moved" / ".venv")
+
+
+def test_another_python_cannot_use_the_environment(made, monkeypatch):
+    version = (*sys.version_info[:2], sys.version_info[2] + 1)
+    monkeypatch.setattr(sys, "version_info", version)
+    assert not environment.is_usable(made)
+
+
+def test_a_python_from_another_place_cannot_use_the_environment(made, monkeypatch):
+    monkeypatch.setattr(sys, "base_prefix", str(made.parent))
+    assert not environment.is_usable(made)
+
+
+@pytest.mark.parametrize("change", ["version_info", "base_prefix"])
+def test_the_fingerprint_knows_the_python(change, root, monkeypatch):
+    before = environment.fingerprint(root)
+    other = {"version_info": (3, 11, 99), "base_prefix": "/elsewhere"}[change]
+    monkeypatch.setattr(sys, change, other)
+    assert environment.fingerprint(root) != before
+
+
+def test_an_environment_that_lost_a_package_is_made_again(root, commands, monkeypatch):
+    site = root / ".venv" / "lib" / "python3.11" / "site-packages"
+    for name in ("yaml", "six-1.dist-info", "__pycache__", "x.cpython-311.so"):
+        (site / name).mkdir(parents=True)
+    (site / "six.py").touch()
+    (root / ".venv" / "pyvenv.cfg").touch()
+    usable(monkeypatch, True)
+    python = environment.python_in(root / ".venv")
+    python.parent.mkdir()
+    python.touch()
+    assert environment.main() == 0
+    assert environment.modules_in(root / ".venv") == {"yaml", "six.py"}
+    for name in ("six-1.dist-info", "__pycache__", "x.cpython-311.so"):
+        (site / name).rmdir()
+    commands.clear()
+    environment.main()
+    assert commands == []
+    (site / "yaml").rmdir()
+    monkeypatch.setattr(environment, "run", lambda *step: commands.append(step[0]))
+    environment.main()
+    assert "--clear" in commands[0]
+
+
+@pytest.mark.parametrize("kind", ["file", "dangling link"])
+def test_something_else_in_its_place(kind, root, commands, capsys):
+    place = root / ".venv"
+    if kind == "file":
+        place.write_text("precious")
+    else:
+        place.symlink_to(root / "nowhere")
+    assert environment.main() == 1
+    assert_one_sentence(capsys.readouterr().err, "is not a virtual environment")
+    assert commands == []
+    assert place.is_file() == (kind == "file")
+
+
+ASCII = {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows knows no such locale")
+def test_a_locale_without_chinese_keeps_the_environment(made):
+    code = (
+        "from pathlib import Path; import sys; from tools.workshop import environment;"
+        "folder = Path(sys.argv[1]); assert environment.is_usable(folder);"
+        "environment.keep_log(folder.parent, [sys.argv[1]], ['x'])"
+    )
+    command = [sys.executable, "-c", code, str(made)]
+    subprocess.run(command, check=True, env=os.environ | ASCII, cwd=environment.ROOT)
+    log = (made / "install.log").read_text("utf-8")
+    assert log == f"$ {made}\nx"
