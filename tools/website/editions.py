@@ -136,6 +136,7 @@ def build(target: Path, url: str) -> None:
         for process in running.values():
             process.kill()
             process.wait()
+            process.stdout.close()
     failed = {name: outputs[name] for name, run in running.items() if run.returncode}
     if failed:
         known = sentences.find(sentences.SYSTEM, "\n".join(failed.values()), ROOT)

@@ -56,6 +56,13 @@ def test_a_wrong_address_changes_nothing(book, capsys):
     assert texts(book) == before
 
 
+def test_an_address_that_is_no_text_changes_nothing(book, capsys):
+    before = texts(book)
+    assert address.main(["https://github.com/o/\udce4"]) == 1
+    assert "repository: url: is" in capsys.readouterr().err
+    assert texts(book) == before
+
+
 def test_a_difference_is_told_and_not_mended(book, capsys):
     address.main([URL])
     text = texts(book)["README.md"].replace("owner", "somebody")

@@ -17,7 +17,7 @@ ROOT = notebook_files.ROOT
 Usage = namedtuple("Usage", "total used free")
 HELD = (
     "import filelock, sys, time\n"
-    "filelock.FileLock(sys.argv[1]).acquire()\n"
+    "lock = filelock.FileLock(sys.argv[1]).acquire()\n"
     "print('held', flush=True)\n"
     "time.sleep(600)"
 )
