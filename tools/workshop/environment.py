@@ -149,7 +149,7 @@ def python_in(folder):
 
 
 def this_python():
-    """Give the version and the home of the Python that runs this: of all its .venv."""
+    """Give the version and the home of the Python behind this one."""
     home = os.path.realpath(sys.base_prefix)
     return [list(sys.version_info[:3]), os.fsencode(home)]
 
