@@ -286,7 +286,7 @@ def test_the_scores_are_those_of_the_cpu(name, device):
     torch.testing.assert_close(found.cpu(), expected, rtol=1e-3, atol=1e-4)
 
 
-# --- dtypes
+# --- types of numbers
 
 
 @ALL
@@ -322,7 +322,7 @@ def test_the_loss_in_float64(name, device):
 @pytest.mark.filterwarnings("ignore:The tensor attributes self.extraction._flat")
 def test_a_model_can_be_exported(name):
     # torch 2.13 has no way to export torch.func.grad, a local step of MeLU; and its
-    # vmap settles the number of rows
+    # `vmap` settles the number of rows
     melus = "MeLU" in name
     model, data = (melu(steps=0) if melus else build(name)).eval(), batch(name)
     any_number = {} if melus else {0: torch.export.Dim("B", min=2)}

@@ -14,7 +14,7 @@ SPACE_ADVISED = 10 if sys.platform.startswith("linux") else 4
 # What the system says on any occasion, and what it means for the reader.
 SYSTEM = [
     (
-        r"No space left on device|Errno 28\b|Disk quota exceeded|WinError 112\b"
+        r"No space left on device|Disk quota exceeded|Errno (28|122)\b|WinError 112\b"
         r"|not enough space on the disk",
         "磁盘已满：{root} 所在的盘至少要有 {space} GB 空闲，清理后再运行一次即可。",
         "The disk is full: the drive of {root} needs {space} GB free; make room and "
@@ -29,7 +29,14 @@ SYSTEM = [
         "move the folder, and run this again.",
     ),
     (
-        r"Permission denied|Read-only file system|Access is denied",
+        r"Windows Long Path support|WinError 206\b",
+        "路径太长：Windows 默认只许 260 个字符。把 {root} 移到名字短的文件夹（例如 "
+        "C:\\book），再运行一次。",
+        "A path is too long: Windows allows 260 characters unless told otherwise. Move "
+        "{root} to a folder with a short name, such as C:\\book, and run this again.",
+    ),
+    (
+        r"Permission denied|Read-only file system|Errno (13|30)\b|Access is denied",
         "没有写权限：请把 {root} 换到一个可写的文件夹。",
         "There is no permission to write: move {root} to a folder that you may write "
         "to.",

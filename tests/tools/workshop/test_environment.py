@@ -210,6 +210,20 @@ def test_a_folder_that_is_no_environment_is_not_touched(root, commands, capsys):
             "another program has it open",
         ),
         (
+            "ERROR: Could not install packages due to an OSError: [Errno 13] 权限不够: "
+            "'/x'\nCheck the permissions.",
+            "no permission to write",
+        ),
+        ("OSError: [Errno 30] 只读文件系统: '/x'", "no permission to write"),
+        ("OSError: [Errno 122] 超出磁盘限额", "The disk is full"),
+        (
+            "ERROR: Could not install packages due to an OSError: [Errno 2] No such "
+            "file or directory: 'C:\\\\x'\nHINT: This error might have occurred since "
+            "this system does not have Windows Long Path support enabled.",
+            "A path is too long",
+        ),
+        ("OSError: [WinError 206] 文件名或扩展名太长。", "A path is too long"),
+        (
             "ConnectionResetError(10054, '远程主机强迫关闭了一个现有的连接。', None, "
             "10054, None)) [WinError 10054]",
             "cannot be reached",
