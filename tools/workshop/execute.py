@@ -66,8 +66,9 @@ def execute(
     ------
     RuntimeError
         If a cell fails, takes longer than `CELL_SECONDS`, or its kernel dies, or if
-        what the notebook depends on has changed in the meantime.
+        the notebook, or what it depends on, has changed in the meantime.
     """
+    written = path.read_bytes()
     notebook = notebook_files.read(path)
     before = fingerprint.take(notebook)
     for cell in notebook.cells:
@@ -94,6 +95,8 @@ def execute(
     for part in ("modules", "data"):
         if before[part] != after[part]:
             raise RuntimeError("the package changed while it ran: run it again")
+    if path.read_bytes() != written:
+        raise RuntimeError("somebody saved it while it ran: run it again")
     notebook.metadata[FINGERPRINT] = after
     notebook_files.save(notebook, path)
     return cost
@@ -206,6 +209,10 @@ def main(arguments: list[str] | None = None) -> int:
         parser.error(f"--jobs is {options.jobs}, expected 1 or more")
     try:
         paths = notebook_files.find(options.names)
+        if options.names and not paths:
+            raise FileNotFoundError(f"no notebook in {', '.join(options.names)}")
+        for path in paths:
+            notebook_files.read(path)
         if any(path.resolve().is_relative_to(notebook_files.ROOT) for path in paths):
             fingerprint.check_versions()
     except (FileNotFoundError, ValueError) as error:
@@ -218,7 +225,10 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 def _is_stale(path: Path) -> bool:
-    reasons = fingerprint.stale(notebook_files.read(path))
+    try:
+        reasons = fingerprint.stale(notebook_files.read(path))
+    except ValueError as error:  # the run says it, too
+        reasons = [str(error)]
     if reasons:
         more = f", and {len(reasons) - 2} more" if len(reasons) > 2 else ""
         show(f"{notebook_files.shown(path)}: {'; '.join(reasons[:2])}{more}")

@@ -9,8 +9,10 @@ holds the book's address.
 
 import ast
 import hashlib
+import io
 import json
 import re
+import tokenize
 from collections.abc import Iterator
 from functools import cache
 from importlib import metadata
@@ -25,6 +27,10 @@ from tools.workshop.notebook_files import FINGERPRINT
 PACKAGE = "recsys_tutorial"
 LIBRARIES = ("torch", "numpy", "pandas", "scikit-learn")
 SHA256 = re.compile("[0-9a-f]{64}")
+NO_CODE = (
+    *(tokenize.COMMENT, tokenize.NL, tokenize.NEWLINE),
+    *(tokenize.INDENT, tokenize.DEDENT, tokenize.ENDMARKER),
+)
 DOCUMENTED = (ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)
 
 
@@ -45,7 +51,7 @@ class Package:
         return None
 
     def _tree(self, module: str) -> ast.Module:
-        return ast.parse(self.path(module).read_text(encoding="utf-8"))
+        return _parsed(self.path(module).read_text(encoding="utf-8"), module)
 
     def imported(self, tree: ast.AST) -> Iterator[str]:
         """Give the package's modules that a piece of code imports by itself."""
@@ -137,6 +143,8 @@ def _plain(node) -> object:
         return ["Constant", type(node.value).__name__, repr(node.value)]
     if not isinstance(node, ast.AST):
         return node
+    if isinstance(node, ast.MatchSingleton):  # None, True or False: no empty field
+        return ["MatchSingleton", repr(node.value)]
     fields = {name: value for name, value in ast.iter_fields(node) if value}
     if isinstance(node, DOCUMENTED) and not isinstance(node, Cell):
         fields["body"] = _without_docstring(node.body)
@@ -158,10 +166,18 @@ class Cell(ast.Module):
     """The code of a cell: a string that it begins with is no docstring but a value."""
 
 
-def parse(source: str) -> Cell:
-    """Parse a cell's code, IPython's magics included."""
-    tree = ast.parse(TransformerManager().transform_cell(source))
+def parse(source: str, place: str = "the cell") -> Cell:
+    """Parse a cell's code, IPython's magics included; ValueError if it is none."""
+    tree = _parsed(TransformerManager().transform_cell(source), place)
     return Cell(body=tree.body, type_ignores=[])
+
+
+def _parsed(source: str, place: str) -> ast.Module:
+    try:
+        return ast.parse(source)
+    except SyntaxError as error:
+        told = f"{place} is no Python: {error.msg} (line {error.lineno})"
+        raise ValueError(told) from None
 
 
 @cache
@@ -197,9 +213,8 @@ def check_versions() -> None:
             )
 
 
-@cache
 def book_package() -> Package:
-    """Give the package of this book."""
+    """Give the package of this book, as its files are now."""
     return Package(notebook_files.ROOT)
 
 
@@ -212,14 +227,20 @@ def take(notebook: NotebookNode, package: Package | None = None) -> dict:
         ``cells``, one ``id digest`` for each code cell, in order; ``modules`` and
         ``data``, name -> digest; ``versions``, library -> version; ``outputs``, a
         digest.
+
+    Raises
+    ------
+    ValueError
+        If a cell or a module cannot be parsed, or a module is not there.
     """
     package = package or book_package()
-    codes = [
-        cell
-        for cell in notebook.cells
+    numbered = [
+        (index, cell)
+        for index, cell in enumerate(notebook.cells)
         if cell.cell_type == "code" and "bootstrap" not in cell.metadata.get("tags", [])
     ]
-    trees = [parse(cell.source) for cell in codes]
+    codes = [cell for _, cell in numbered]
+    trees = [parse(c.source, notebook_files.place(i, c)) for i, c in numbered]
     cells = [
         f"{cell.get('id')} {digest(canonical(tree) + _silent(cell.source))}"
         for cell, tree in zip(codes, trees, strict=True)
@@ -237,7 +258,10 @@ def take(notebook: NotebookNode, package: Package | None = None) -> dict:
 
 def _silent(source: str) -> str:
     """Give the semicolon that hides a cell's output: it stands in no syntax tree."""
-    return ";" if source.rstrip().endswith(";") else ""
+    code = TransformerManager().transform_cell(source)
+    tokens = tokenize.generate_tokens(io.StringIO(code).readline)
+    *_, last = ["", *(t.string for t in tokens if t.type not in NO_CODE)]
+    return ";" if last == ";" else ""
 
 
 def stale(notebook: NotebookNode, package: Package | None = None) -> list[str]:
@@ -249,6 +273,8 @@ def stale(notebook: NotebookNode, package: Package | None = None) -> list[str]:
     if kept is None:
         return ["it has no fingerprint"]
     found = take(notebook, package)
+    if not isinstance(kept, dict) or set(kept) != set(found):
+        return ["its fingerprint cannot be read"]
     reasons = list(_changed_cells(notebook, kept["cells"], found["cells"]))
     for part, what in (
         ("modules", "{}"),

@@ -45,7 +45,7 @@ def find(paths: Iterable[str | Path] = ()) -> list[Path]:
             raise FileNotFoundError(
                 f"{path} is neither a notebook (.ipynb) nor a folder of notebooks"
             )
-    return list(dict.fromkeys(found))
+    return list({path.resolve(): path for path in found}.values())
 
 
 def read(path: Path) -> nbformat.NotebookNode:

@@ -72,6 +72,24 @@ def test_a_package_that_changes_meanwhile_is_noticed(tiny, monkeypatch, capsys):
     assert path.read_bytes() == before
 
 
+def test_what_was_written_meanwhile_stays(tiny, capsys):
+    edit = "import pathlib; pathlib.Path('n.ipynb').write_text('an hour of writing')"
+    path = tiny("n.ipynb", edit)
+    assert execute.main([str(path)]) == 1
+    assert "somebody saved it while it ran: run it again" in capsys.readouterr().out
+    assert path.read_text() == "an hour of writing"
+
+
+def test_a_slip_of_the_pen_is_told_in_a_sentence(tiny, monkeypatch, capsys):
+    path = tiny("n.ipynb", "x = (")
+    told = r"n.ipynb: cell 0 \(x = \(\) is no Python: .+ \(line 1\); the file is as"
+    assert execute.main([str(path)]) == 1
+    assert re.search(told, capsys.readouterr().out)
+    monkeypatch.setattr(notebook_files, "find", lambda _: [path])
+    assert execute.main([]) == 1
+    assert re.search(told, capsys.readouterr().out)
+
+
 def test_what_is_stale_is_run_by_default(tiny, monkeypatch, capsys):
     old, fresh = tiny("old.ipynb", "1"), tiny("fresh.ipynb", "2")
     monkeypatch.setattr(notebook_files, "find", lambda _: [old, fresh])
@@ -246,6 +264,20 @@ def test_wrong_arguments_are_told(tmp_path, capsys):
     with pytest.raises(SystemExit, match="2"):
         execute.main([str(tmp_path / "no.ipynb")])
     assert "neither a notebook" in capsys.readouterr().err
+    with pytest.raises(SystemExit, match="2"):
+        execute.main([str(tmp_path)])
+    assert f"no notebook in {tmp_path}" in capsys.readouterr().err
+    (tmp_path / "n.ipynb").write_text("{")
+    with pytest.raises(SystemExit, match="2"):
+        execute.main([str(tmp_path)])
+    assert "n.ipynb does not hold a Jupyter notebook" in capsys.readouterr().err
+
+
+def test_a_notebook_named_twice_runs_once(monkeypatch):
+    monkeypatch.chdir(notebook_files.ROOT)
+    path = notebook_files.NOTEBOOKS / "multitask" / "mmoe.ipynb"
+    again = path.relative_to(notebook_files.ROOT)
+    assert notebook_files.find(["mmoe", path, again]) == [again]
 
 
 def nbval(path, folder):

@@ -164,6 +164,7 @@ def change(number, old, new):
         (change(0, "import gate", "import gate as g"), r"^cell 0 \(.+\) has changed"),
         (change(3, "a value", "another"), r"^cell 4 \(.+\) has changed"),
         (change(4, "];", "]"), r"^cell 5 \(.+\) has changed"),
+        (change(4, "];", "]  # a list;"), r"^cell 5 \(.+\) has changed"),
         (change(4, "inline", "agg"), r"^cell 5 \(.+\) has changed"),
         (lambda n: n.cells.append(n.cells.pop(3)), r"in another order"),
         (lambda n: n.cells.pop(3), r"the code cell c2 is gone; its outputs"),
@@ -180,12 +181,33 @@ def test_a_change_of_a_cell_is_named(package, notebook, changed, told):
     assert re.search(told, "; ".join(fingerprint.stale(notebook, package())))
 
 
+@pytest.mark.parametrize("kept", [{}, "none", {"cells": ["c0 1"]}])
+def test_a_fingerprint_that_cannot_be_read(package, notebook, kept):
+    notebook.metadata.fingerprint = kept
+    assert fingerprint.stale(notebook, package()) == ["its fingerprint cannot be read"]
+
+
+def test_none_and_false_are_two_cases():
+    trees = [fingerprint.parse(f"match x:\n    case {v}: 1") for v in ("None", "False")]
+    assert len(set(map(fingerprint.canonical, trees))) == 2
+
+
+def test_the_book_s_package_is_read_anew_each_time(tmp_path, notebook, monkeypatch):
+    monkeypatch.setattr(notebook_files, "ROOT", tmp_path)
+    monkeypatch.setattr(fingerprint.Package.__init__, "__defaults__", ("package",))
+    before = fingerprint.take(notebook)
+    (tmp_path / "package" / "floor.py").write_text("def ground(x):\n    return -x\n")
+    after = fingerprint.take(notebook)
+    assert before["modules"]["package.floor"] != after["modules"]["package.floor"]
+
+
 @pytest.mark.parametrize(
     "changed",
     [
         change(2, "# by hand", "# by heart"),
         change(2, '"""Double."""', '"""Two."""'),
         change(2, "\n\n\n", "\n\n"),
+        change(4, "];", "];  # a list"),
         lambda n: n.cells.insert(0, v4.new_markdown_cell("More words.")),
         lambda n: n.cells.pop(1),
     ],
@@ -236,8 +258,11 @@ def test_all_versions_of_python_write_the_same():
     [
         ("from . import a", "relative"),
         ("import package.none", "no module package.none"),
+        ("import package.wrong", r"^package.wrong is no Python: .+ \(line 2\)$"),
+        ("x = (", r"^the cell is no Python: '\(' was never closed \(line 1\)$"),
     ],
 )
-def test_what_cannot_be_followed_is_told(package, source, told):
+def test_what_cannot_be_followed_is_told(package, tmp_path, source, told):
+    (tmp_path / "package" / "wrong.py").write_text("x = 1\nx = (\n")
     with pytest.raises(ValueError, match=told):
         package().closure([fingerprint.parse(source)])
