@@ -88,7 +88,6 @@ def test_check_data_refuses(data, message):
         (DataLoader(TensorDataset(torch.ones(3))), "data is a DataLoader; .* cuts the"),
         (None, "data is a NoneType; expected a dict of tensors"),
     ],
-    ids=str,
 )
 def test_what_is_no_dict_of_tensors(data, message):
     for refuse in (check_data, lambda d: fit(torch.nn.Linear(1, 1), d, epochs=1)):

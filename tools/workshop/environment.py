@@ -173,7 +173,7 @@ def was_made_here(folder):
     """Whether the folder is where it was made: its scripts name that place."""
     lines = (folder / "pyvenv.cfg").read_bytes().splitlines()
     made = [line for line in lines if line.startswith(b"command = ")]
-    return all(line.endswith(os.fsencode(str(folder))) for line in made)
+    return all(line.endswith(b" " + os.fsencode(str(folder))) for line in made)
 
 
 def count_requirements(root):
