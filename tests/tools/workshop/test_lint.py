@@ -50,12 +50,12 @@ def test_the_report_names_file_cell_and_word(notebook, capsys):
     *lines, last = capsys.readouterr().out.splitlines()
     place = f"{notebook_files.shown(notebook)} cell"
     assert [line.partition(" is ")[0] for line in lines if "words.txt" in line] == [
-        f"{place} 1: wieghs",
-        f"{place} 3: wieght",
-        f"{place} 4: barss",
+        f"{place} 1 (The gate wieghs the experts, see `wiegh…): wieghs",
+        f"{place} 3 (%time): wieght",
+        f"{place} 4 (1): barss",
     ]
     (typed,) = (line for line in lines if "AutoCorrect" in line)
-    assert typed.startswith(f"{place} 2: ")
+    assert typed.startswith(f"{place} 2 (")
     assert "权重,总和" in typed
     assert "权重，总和" in typed
     assert last == "1 files, 4 slips"
