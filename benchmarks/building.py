@@ -12,8 +12,6 @@ kilobytes), and the ``id`` that joins page and edition.
 """
 
 import argparse
-import gzip
-import re
 import subprocess
 import sys
 import time
@@ -23,36 +21,31 @@ from tempfile import TemporaryDirectory
 import pandas as pd
 
 from benchmarks.store import save
-from tools.website import editions
+from tools.website import editions, links
 
 ROOT = Path(__file__).resolve().parents[1]
 
-PICTURE = re.compile(r'<img[^>]+src="([^":]+)"')
-SHARED = ("*.css", "*.js", "*.woff", "*.woff2")
+SHARED = (".css", ".js", ".woff", ".woff2")
 
 
 def weigh(edition: str, site: Path) -> list[dict]:
     """Weigh every page of an edition, and what they share."""
     rows = []
     for page in sorted(site.rglob("*.html")):
-        text = page.read_text(encoding="utf-8")
-        names = {src.partition("?")[0] for src in PICTURE.findall(text)}
-        pictures = {(page.parent / name).resolve() for name in names}
         name = str(page.relative_to(site).with_suffix(""))
-        rows.append(line(name, edition, {page, *pictures}))
-    static = site / "_static"
-    shared = {file for kind in SHARED for file in static.rglob(kind)}
+        own = {file for file in links.loaded(page) if file.suffix not in SHARED}
+        rows.append(line(name, edition, own))
+    shared = {f for f in (site / "_static").rglob("*") if f.suffix in SHARED}
     return [*rows, line("(shared by all)", edition, shared)]
 
 
 def line(page: str, edition: str, files: set[Path]) -> dict:
-    content = [file.read_bytes() for file in files if file.is_file()]
     return {
         "id": f"{edition}/{page}",
         "page": page,
         "edition": edition,
-        "kilobytes": sum(map(len, content)) / 1000,
-        "sent": sum(len(gzip.compress(part)) for part in content) / 1000,
+        "kilobytes": sum(file.stat().st_size for file in files) / 1000,
+        "sent": sum(map(links.sent, files)) / 1000,
     }
 
 

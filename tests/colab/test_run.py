@@ -1,6 +1,5 @@
 """What can be said of the run as in Colab without running it."""
 
-import importlib.util
 import re
 import tomllib
 from pathlib import Path
@@ -8,18 +7,17 @@ from pathlib import Path
 import pytest
 from packaging.requirements import Requirement
 
+from tests.colab import run as script
 from tools.workshop import notebook_files, sync
 
 HERE = Path(__file__).parent
 PINS = (HERE / "requirements.txt").read_text(encoding="utf-8")
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture
 def run():
-    specification = importlib.util.spec_from_file_location("run", HERE / "run.py")
-    module = importlib.util.module_from_spec(specification)
-    specification.loader.exec_module(module)
-    return module
+    """Give the script under the name that it has here."""
+    return script
 
 
 def test_the_list_says_of_which_day_it_is():

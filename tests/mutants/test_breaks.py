@@ -1,19 +1,14 @@
 """What can be said of the breaks without making them: each still has its place."""
 
-import importlib.util
-from pathlib import Path
-
 import pytest
 
-HERE = Path(__file__).parent
+from tests.mutants import run as script
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture
 def run():
-    specification = importlib.util.spec_from_file_location("run", HERE / "run.py")
-    module = importlib.util.module_from_spec(specification)
-    specification.loader.exec_module(module)
-    return module
+    """Give the script under the name that it has here."""
+    return script
 
 
 def test_every_break_finds_its_place_and_leaves_valid_python(run):

@@ -6,6 +6,8 @@ that takes minutes and depends on others, so it is done weekly and not in the te
 """
 
 import argparse
+import gzip
+import re
 import sys
 import urllib.error
 import urllib.request
@@ -18,6 +20,7 @@ from tools.workshop.notebook_files import ROOT
 from tools.workshop.sentences import show
 
 SITE = ROOT / "_build" / "site"
+PACKED = (".png", ".woff", ".woff2", ".jpg")  # hosts send these as they are
 # What says "too many requests" or "not for robots" is there all the same.
 THERE = {401, 403, 405, 406, 418, 429, 503}
 
@@ -45,6 +48,28 @@ def read(site: Path = SITE) -> dict[Path, Page]:
         path.resolve(): Page(path.read_text(encoding="utf-8"))
         for path in sorted(site.rglob("*.html"))
     }
+
+
+def loaded(page: Path) -> set[Path]:
+    """List the files that a browser loads for a page, the page and its fonts included."""
+    text = page.read_text(encoding="utf-8")
+    found = {page.resolve()}
+    for link in Page(re.sub("<a [^>]*>", "", text)).links:
+        if link.startswith("data:"):  # a picture that is a part of the page
+            continue
+        target = (page.parent / link.partition("?")[0]).resolve()
+        if target.is_file() and target.suffix != ".html":
+            found.add(target)
+    for sheet in [path for path in found if path.suffix == ".css"]:
+        for name in re.findall(r'url\("([\w./-]+)"\)', sheet.read_text("utf-8")):
+            found.add((sheet.parent / name).resolve())
+    return found
+
+
+def sent(file: Path) -> int:
+    """Give the bytes that go over the wire for a file, compressed as hosts do it."""
+    data = file.read_bytes()
+    return len(data if file.suffix in PACKED else gzip.compress(data))
 
 
 def broken(pages: dict[Path, Page]) -> list[str]:

@@ -1,10 +1,8 @@
 """The built site, as files: nothing missing, nothing foreign, nothing heavy."""
 
-import gzip
 import re
 import subprocess
 import xml.etree.ElementTree as ET
-from pathlib import Path
 
 import pytest
 
@@ -120,31 +118,11 @@ def test_prompts_and_alternative_texts_speak_the_language():
                 assert bool(CJK.search(phrase)) == (edition == "zh"), phrase
 
 
-def weight(page: Path) -> int:
-    """Give the bytes that a browser loads for a page, compressed as hosts do it."""
-    text = page.read_text("utf-8")
-    wanted = {page}
-    for link in links.Page(re.sub("<a [^>]*>", "", text)).links:
-        if link.startswith("data:"):  # a picture that is a part of the page
-            continue
-        target = (page.parent / link.partition("?")[0]).resolve()
-        if target.is_file() and target.suffix != ".html":
-            wanted.add(target)
-    for sheet in [path for path in wanted if path.suffix == ".css"]:
-        for name in re.findall(r'url\("([\w./-]+)"\)', sheet.read_text("utf-8")):
-            wanted.add((sheet.parent / name).resolve())
-    packed = (".png", ".woff", ".woff2", ".jpg")
-    return sum(
-        len(data if path.suffix in packed else gzip.compress(data))
-        for path in wanted
-        for data in [path.read_bytes()]
-    )
-
-
 def test_a_page_weighs_little():
     for edition in EDITIONS:
         for name in contents.pages():
-            assert weight(SITE / edition / f"{name}.html") < 1_500_000, name
+            files = links.loaded(SITE / edition / f"{name}.html")
+            assert sum(map(links.sent, files)) < 1_500_000, name
 
 
 def test_the_notebook_that_is_downloaded_is_the_notebook():
