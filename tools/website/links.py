@@ -51,7 +51,7 @@ def read(site: Path = SITE) -> dict[Path, Page]:
 
 
 def loaded(page: Path) -> set[Path]:
-    """List the files that a browser loads for a page, the page and its fonts included."""
+    """List the files that a browser loads for a page, itself and its fonts included."""
     text = page.read_text(encoding="utf-8")
     found = {page.resolve()}
     for link in Page(re.sub("<a [^>]*>", "", text)).links:
