@@ -21,6 +21,10 @@ import pooch
 
 HTTP_SECONDS = 10  # longest silence of a server
 PIP_SECONDS = 300  # longest run of pip
+SOCKS = (
+    "the proxy is a SOCKS one, for which PySocks has to be installed: name an HTTP "
+    "proxy in HTTPS_PROXY and ALL_PROXY, or run pip install pysocks without a proxy"
+)
 
 
 class DataError(RuntimeError):
@@ -163,6 +167,10 @@ def _download_http(url: str, target: Path) -> str | None:
         return f"HTTP status {error.response.status_code}"
     except requests.Timeout:
         return f"no answer within {HTTP_SECONDS} s"
+    except (requests.exceptions.InvalidSchema, requests.exceptions.InvalidURL) as error:
+        if "SOCKS" in str(error):
+            return SOCKS
+        return f"the proxy cannot be used ({_short(str(error))}): look at HTTPS_PROXY"
     except requests.RequestException as error:
         return f"no connection, or it broke off ({type(error).__name__})"
     return None
@@ -187,10 +195,18 @@ def _download_pip(requirement: str, target: Path) -> str | None:
         return None if target.is_file() else f"pip brought no {target.name}"
     if "No module named pip" in done.stderr:
         return "pip is not installed in this Python environment"
+    if "SOCKS" in done.stderr:
+        return SOCKS
     if "connection broken" in done.stderr:
         return "pip has no connection to its package index"
-    lines = done.stderr.split("ERROR: ")[-1].split("\n")
-    return f"pip failed ({lines[0][:160].strip(' .')})"
+    lines = done.stderr.split("ERROR: ")[-1].strip().split("\n")
+    crashed = lines[0].startswith("Exception")  # pip's own: the reason stands last
+    return f"pip failed ({_short(lines[-1] if crashed else lines[0])})"
+
+
+def _short(text: str) -> str:
+    """A few words of somebody else's error, as a part of our sentence."""
+    return text[:160].replace(". ", "; ").strip(" .")
 
 
 def _points_outside(name: str) -> bool:

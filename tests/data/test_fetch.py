@@ -6,6 +6,7 @@ machine.
 
 import errno
 import hashlib
+import importlib.util
 import os
 import subprocess
 import sys
@@ -235,6 +236,23 @@ def test_nobody_listens(cache):
     assert f"{url}: no connection" in failure([http(url)])
 
 
+@pytest.mark.skipif(
+    importlib.util.find_spec("socks") is not None, reason="PySocks is installed"
+)
+def test_a_socks_proxy_without_pysocks(cache, monkeypatch):
+    monkeypatch.setenv("ALL_PROXY", "socks5://127.0.0.1:9")
+    message = failure([http("http://films.invalid/films.zip"), by_pip()])
+    assert "films.zip: the proxy is a SOCKS one, for which PySocks has" in message
+    assert "tinyfilms==1.0: the proxy is a SOCKS one, for which PySocks has" in message
+
+
+def test_a_proxy_that_is_no_address(cache, monkeypatch):
+    monkeypatch.setenv("ALL_PROXY", "foo://[bad")
+    message = failure([http("http://films.invalid/films.zip"), by_pip()])
+    assert "films.zip: the proxy cannot be used (" in message
+    assert "pip failed (Exception" not in message
+
+
 def test_the_first_source_that_delivers_is_taken(cache, server, monkeypatch):
     commands = fake_pip(monkeypatch)
     bad = http(server.serve("/bad.zip", b"bad"), file="bad.zip")
@@ -367,6 +385,12 @@ def test_pip_that_brings_another_file(cache, monkeypatch):
     fake_pip(monkeypatch, file="tinyfilms-1.0.tar.gz")
     assert f"pip brought no {WHEEL}" in failure([by_pip()])
     assert files(cache) == {}
+
+
+def test_pip_that_crashes_gives_its_last_line(cache, monkeypatch):
+    text = "ERROR: Exception:\nTraceback ...:\n  x = y\nValueError: No. 5 is wrong.\n"
+    fake_pip(monkeypatch, code=2, stderr=text)
+    assert "1.0: pip failed (ValueError: No; 5 is wrong)" in failure([by_pip()])
 
 
 def test_pip_that_fails_without_a_word(cache, monkeypatch):
