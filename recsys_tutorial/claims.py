@@ -13,6 +13,12 @@ VERDICTS = {
     "reversed": ("相反", "reversed"),
     "quick run": ("快速运行，不作结论", "quick run, no verdict"),
 }
+VARIED = {  # what an interval covers: `Interval.varied`
+    "seeds": ("种子", "seeds"),
+    "splits": ("划分", "splits"),
+    "worlds": ("模拟数据", "simulated data"),
+    "users": ("测试用户", "test users"),
+}
 
 
 @dataclass(frozen=True)
@@ -26,7 +32,8 @@ class Claim:
     source : str
         Where the paper says it: ``"Ma et al. 2018, Fig. 4"``.
     measured : Interval
-        Our figure: a difference (or a log-ratio) with its 95 % interval.
+        Our figure: a difference (or a log-ratio) with its 95 % interval, which says
+        what varied between the runs.
     quantity : str
         What was measured, in English and with its unit.
     expected : {"above zero", "below zero", "near zero"}
@@ -94,7 +101,12 @@ class Claims:
     def records(self) -> list[dict]:
         """One JSON-ready record per claim, the verdict included."""
         return [
-            asdict(c) | {"measured": c.measured._asdict(), "verdict": c.verdict}
+            asdict(c)
+            | {
+                "measured": c.measured._asdict(),
+                "covers": dict(zip(("zh", "en"), covered(c.measured), strict=True)),
+                "verdict": c.verdict,
+            }
             for c in self.claims
         ]
 
@@ -104,7 +116,7 @@ class Claims:
     def _repr_mimebundle_(self, include=None, exclude=None) -> dict:
         plain = "\n".join(
             f"{VERDICTS[c.verdict][1]:>13}  {c.en} ({c.source}): "
-            f"{c.quantity} {c.measured}"
+            f"{c.quantity} {c.measured} ({covered(c.measured)[1]})"
             for c in self.claims
         )
         return {
@@ -127,7 +139,8 @@ def table(records: list[dict]) -> str:
         m = r["measured"]
         measured = (
             f"{m['mean']:+.3f} [{m['low']:+.3f}, {m['high']:+.3f}]<br>"
-            f"<small>{html.escape(r['quantity'])}; n = {m['n']}</small>"
+            f"<small>{html.escape(r['quantity'])}; n = {m['n']}"
+            f" ({_both(**r['covers'])})</small>"
         )
         rows.append(
             f'<tr class="{r["verdict"].replace(" ", "-")}"><td>{says}</td>'
@@ -138,6 +151,12 @@ def table(records: list[dict]) -> str:
         f'<table class="claims"><thead><tr>{header}</tr></thead>'
         f"<tbody>{''.join(rows)}</tbody></table>"
     )
+
+
+def covered(measured: Interval) -> tuple[str, str]:
+    """What an interval covers, in Chinese and in English."""
+    zh, en = zip(*(VARIED[name] for name in measured.varied), strict=True)
+    return "、".join(zh), ", ".join(en)
 
 
 def _both(zh: str, en: str) -> str:

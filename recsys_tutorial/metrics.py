@@ -8,36 +8,119 @@ from scipy import stats
 from sklearn.metrics import roc_auc_score
 from torch import Tensor
 
+VARIED = ("seeds", "splits", "worlds", "users")
+
 
 class Interval(NamedTuple):
-    """A mean of `n` runs with its 95 % confidence interval."""
+    """A mean of `n` runs with its 95 % confidence interval, and what that covers.
+
+    `varied` names what chance drew: ``"seeds"``, first weights and the order of the
+    rows; ``"splits"``, what is held out of one dataset; ``"worlds"``, a simulated
+    dataset; ``"users"``, the people of one test set. What is not named is the same in
+    all runs, and the interval says nothing about it.
+    """
 
     mean: float
     low: float
     high: float
     n: int
+    varied: tuple[str, ...] = ("seeds",)
 
     def __str__(self) -> str:
         return f"{self.mean:.4f} [{self.low:.4f}, {self.high:.4f}]"
 
 
-def mean_interval(values) -> Interval:
-    """Mean and 95 % confidence interval of independent runs, by Student's t.
+def mean_interval(
+    values,
+    *,
+    varied: tuple[str, ...] = ("seeds",),
+    held_out: float = 0.0,
+    bounds: tuple[float, float] = (-np.inf, np.inf),
+) -> Interval:
+    """Mean and 95 % confidence interval of runs, by Student's t.
+
+    Runs that split one dataset anew share most of their rows, so that their spread is
+    too small for a statement about the data: the variance of the mean is s^2 (1/n + q)
+    instead of s^2 / n, with q the rows held out per row trained on (Nadeau & Bengio
+    2003). Test users are drawn as well as runs: the variances of the two means, over
+    runs and over users, add up, with Satterthwaite's degrees of freedom.
 
     Parameters
     ----------
-    values : array of float
-        One value per run; at least two, all finite.
+    values : array of float, shape (n,) or (n, U)
+        One value per run, at least two, all finite. Or one per run and test user, the
+        same users in each run: see `by_user`.
+    varied : tuple of str
+        What chance drew, of `VARIED`; ``"users"`` is added for a shape of ``(n, U)``.
+    held_out : float
+        The share of the data that each run holds out, above 0 and below 1; given
+        exactly if `varied` has ``"splits"``.
+    bounds : tuple of float
+        What the mean cannot lie outside of: the interval is cut there.
     """
-    x = _array(values, float).ravel()
+    x = _array(values, float)
+    x = x.ravel() if x.ndim != 2 else x
     if len(x) < 2:
         raise ValueError(f"values holds {len(x)} run(s); an interval needs two or more")
     if not np.isfinite(x).all():
         raise ValueError("values holds NaN or infinity; expected finite numbers")
-    half = stats.t.ppf(0.975, len(x) - 1) * x.std(ddof=1) / np.sqrt(len(x))
-    return Interval(
-        float(x.mean()), float(x.mean() - half), float(x.mean() + half), len(x)
-    )
+    _check_varied(varied, held_out)
+    runs = x if x.ndim == 1 else x.mean(1)
+    parts = [(runs.var(ddof=1) * (1 / len(x) + held_out / (1 - held_out)), len(x) - 1)]
+    if x.ndim == 2:
+        if x.shape[1] < 2 or "splits" in varied:
+            raise ValueError(
+                f"values has shape {x.shape} and varied is {varied}; expected two test "
+                "users or more, the same in each run, and so no splits"
+            )
+        parts.append((x.mean(0).var(ddof=1) / x.shape[1], x.shape[1] - 1))
+        varied = (*(v for v in varied if v != "users"), "users")
+    variance = sum(v for v, _ in parts)
+    freedom = variance**2 / sum(v**2 / n for v, n in parts) if variance else 1
+    half = stats.t.ppf(0.975, freedom) * np.sqrt(variance)
+    mean = float(runs.mean())
+    low, high = np.clip([mean - half, mean + half], *bounds)
+    return Interval(mean, float(low), float(high), len(x), tuple(varied))
+
+
+def _check_varied(varied: tuple[str, ...], held_out: float) -> None:
+    if isinstance(varied, str) or not varied or set(varied) - set(VARIED):
+        raise ValueError(f"varied is {varied!r}; expected some of {VARIED}, as a tuple")
+    if ("splits" in varied) != (0 < held_out < 1):
+        raise ValueError(
+            f"varied is {varied} and held_out {held_out}; expected a share above 0 and "
+            "below 1 where splits vary, and none elsewhere"
+        )
+
+
+def by_user(values, users) -> np.ndarray:
+    """A value per user, whose mean is the mean over all rows.
+
+    A user weighs as much as the rows do: each row's distance from the mean is added up
+    within the user, and brought back to the scale of one.
+
+    Parameters
+    ----------
+    values : array or tensor of shape (N,)
+        Finite; of each row.
+    users : array or tensor of shape (N,)
+        Whose row it is.
+
+    Returns
+    -------
+    array of shape (U,)
+        In the order of the sorted ids.
+    """
+    x, own = _array(values, float).ravel(), _array(users).ravel()
+    if len(x) != len(own) or not len(x):
+        raise ValueError(
+            f"values has {len(x)} entries and users {len(own)}; expected as many, and "
+            "at least one"
+        )
+    _, u = np.unique(own, return_inverse=True)
+    mean = x.mean()
+    sums = np.bincount(u, x - mean)
+    return mean + sums * (len(sums) / len(x))
 
 
 def auc(labels, scores) -> float:
@@ -65,6 +148,36 @@ def auc(labels, scores) -> float:
             "and nothing else"
         )
     return float(roc_auc_score(y, s))
+
+
+def auc_by_user(labels, scores, users) -> np.ndarray:
+    """A value per user, whose mean is the AUC of all rows.
+
+    A positive's share in the AUC is how many negatives it beats, and a negative's how
+    many positives beat it, whoever's they are (DeLong et al. 1988; by groups of rows,
+    Obuchowski 1997). Their sums by user show how much the AUC owes to each.
+
+    Parameters
+    ----------
+    labels, scores, users : arrays or tensors of shape (N,)
+        As in `gauc`.
+
+    Returns
+    -------
+    array of shape (U,)
+        In the order of the sorted ids.
+    """
+    area = auc(labels, scores)
+    y, s = _array(labels).ravel() == 1, _array(scores, float).ravel()
+    positives = y.sum()
+    everywhere = stats.rankdata(s)  # a tie counts half
+    within = np.empty(len(y))
+    within[y], within[~y] = stats.rankdata(s[y]), stats.rankdata(s[~y])
+    others = np.where(y, len(y) - positives, positives)
+    beaten = (everywhere - within) / others  # of the other class, from 0 to 1
+    share = np.where(y, beaten, 1 - beaten)
+    weight = len(y) / (len(y) - others)
+    return by_user(area + (share - area) * weight, users)
 
 
 def gauc(labels, scores, users) -> float:

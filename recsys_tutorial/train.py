@@ -2,7 +2,7 @@
 
 import warnings
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import lru_cache, partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -16,9 +16,11 @@ from torch import Tensor, nn
 from tqdm.auto import tqdm
 
 from recsys_tutorial.budget import is_quick, quick_run
-from recsys_tutorial.data.tensors import check_data, minibatches
+from recsys_tutorial.data.tensors import check_data, minibatches, told_of_data
 from recsys_tutorial.layers import positive
-from recsys_tutorial.metrics import mean_interval
+from recsys_tutorial.metrics import Interval, mean_interval
+
+ROW = "number of the row"  # what `fit` adds to a batch for itself
 
 
 def fit(
@@ -61,6 +63,14 @@ def fit(
     DataFrame
         One row per epoch: ``epoch`` (from 1), ``loss`` (mean over the training rows,
         taken while the weights move), and the columns of `evaluate`.
+
+    Raises
+    ------
+    ValueError
+        If `data` is not as told, or lacks what the model reads. An error of the model
+        that names a row of its batch says which row of `data` that is.
+    FloatingPointError
+        If the loss is NaN or infinite at the end of an epoch.
     """
     n_rows = check_data(data)
     positive("epochs", epochs), positive("batch_size", batch_size)
@@ -69,19 +79,22 @@ def fit(
     if device is None:
         device = next(model.parameters(), torch.empty(0)).device
     model.to(device)
+    every_row = torch.arange(n_rows)
     order = torch.Generator().manual_seed(seed)
     optimizer = torch.optim.Adam(model.parameters(), lr=lr, fused=True)
     history = []
     for epoch in tqdm(range(1, epochs + 1), disable=not progress, leave=False):
         model.train()
         total = torch.zeros((), device=device)
-        for batch in minibatches(data, batch_size, order):
+        for batch in minibatches({**data, ROW: every_row}, batch_size, order):
+            rows = batch.pop(ROW)
             batch = {name: values.to(device) for name, values in batch.items()}
-            loss = model.loss(batch)
+            with told_of_data(data, rows):
+                loss = model.loss(batch)
             optimizer.zero_grad()
             loss.backward()
             optimizer.step()
-            total += loss.detach() * len(next(iter(batch.values())))
+            total += loss.detach() * len(rows)
         if not torch.isfinite(total):
             raise FloatingPointError(
                 f"the loss is {float(total)} in epoch {epoch}; try an lr below {lr:g}"
@@ -104,9 +117,17 @@ class Runs:
     ----------
     table : DataFrame
         One row per run and metric: ``model``, ``seed``, ``metric``, ``value``.
+    varied, held_out
+        What the seeds drew, as `mean_interval` takes it.
+    users : dict
+        ``(model, metric)`` -> DataFrame ``(seeds, test users)``, of metrics that come
+        as a value per test user.
     """
 
     table: pd.DataFrame
+    varied: tuple[str, ...] = ("seeds",)
+    held_out: float = 0.0
+    users: dict[tuple[str, str], pd.DataFrame] = field(default_factory=dict)
 
     def values(self, model: str, metric: str) -> pd.Series:
         """The metric of one model, indexed by seed."""
@@ -119,27 +140,49 @@ class Runs:
             )
         return found.set_index("seed").value
 
-    def summary(self) -> pd.DataFrame:
-        """Mean and 95 % interval by model and metric."""
-        groups = self.table.groupby(["model", "metric"], sort=False).value
-        return pd.DataFrame(
-            {k: mean_interval(v)._asdict() for k, v in groups}
-        ).T.astype({"n": int})
+    def by_user(self, model: str, metric: str) -> pd.Series | pd.DataFrame:
+        """The same by seed and test user, where the runs gave it; else `values`."""
+        values = self.values(model, metric)
+        return self.users.get((model, metric), values)
 
-    def difference(self, model: str, baseline: str, metric: str):
-        """`Interval` of model minus baseline, paired by seed."""
-        pair = self.values(model, metric) - self.values(baseline, metric)
-        return mean_interval(pair)
+    def interval(self, values, **options) -> Interval:
+        """`Interval` of what was computed from `values` or `by_user` of these runs.
+
+        It covers what the runs varied; `options` go to `mean_interval`.
+        """
+        told = {"varied": self.varied, "held_out": self.held_out}
+        return mean_interval(values, **told, **options)
+
+    def summary(self, **options) -> pd.DataFrame:
+        """Mean and 95 % interval by model and metric."""
+        names = self.table[["model", "metric"]].drop_duplicates()
+        return _rows(
+            {
+                name: self.interval(self.by_user(*name), **options)
+                for name in names.itertuples(index=False, name=None)
+            }
+        )
+
+    def difference(self, model: str, baseline: str, metric: str) -> Interval:
+        """`Interval` of model minus baseline, paired by seed, and by test user."""
+        pair = self.by_user(model, metric) - self.by_user(baseline, metric)
+        return self.interval(pair)
 
     def paired(self, baseline: str) -> pd.DataFrame:
         """Every model minus `baseline`, paired by seed: mean and 95 % interval."""
         names = self.table[["model", "metric"]].drop_duplicates()
-        rows = {
-            (model, metric): self.difference(model, baseline, metric)._asdict()
-            for model, metric in names.itertuples(index=False)
-            if model != baseline
-        }
-        return pd.DataFrame(rows).T.astype({"n": int})
+        return _rows(
+            {
+                (model, metric): self.difference(model, baseline, metric)
+                for model, metric in names.itertuples(index=False)
+                if model != baseline
+            }
+        )
+
+
+def _rows(intervals: dict[tuple[str, str], Interval]) -> pd.DataFrame:
+    rows = {name: v._asdict() for name, v in intervals.items()}
+    return pd.DataFrame(rows).T.drop(columns="varied").astype(float).astype({"n": int})
 
 
 def repeat(
@@ -147,6 +190,8 @@ def repeat(
     seeds: Iterable[int],
     progress: bool = True,
     jobs: int = 2,
+    varied: tuple[str, ...] = ("seeds",),
+    held_out: float = 0.0,
 ) -> Runs:
     """Call every run with every seed.
 
@@ -156,7 +201,8 @@ def repeat(
     Parameters
     ----------
     runs : dict
-        Model name -> function of the seed that trains and returns its metrics.
+        Model name -> function of the seed that trains and returns its metrics: numbers,
+        or arrays ``(U,)`` with a value per test user, the same users for every seed.
     seeds : iterable of int
         At least two, all different.
     progress : bool
@@ -164,19 +210,28 @@ def repeat(
     jobs : int
         Processes that share the runs, on one thread each; 1 stays in this process.
         The results are the same.
+    varied, held_out
+        What a run draws from its seed, as `mean_interval` takes it: ``("seeds",
+        "splits")`` with a `held_out` of 0.2 if each splits the data for itself.
     """
     seeds = list(seeds)
     if len(set(seeds)) < 2 or len(set(seeds)) < len(seeds):
         raise ValueError(f"seeds is {seeds}; expected two or more, all different")
     order = [(seed, name) for seed in seeds for name in runs]
     calls = [partial(_seeded, runs[name], seed) for seed, name in order]
-    rows = []
+    rows, users = [], {}
     bar = tqdm(
         parallel(calls, jobs), total=len(order), disable=not progress, leave=False
     )
     for (seed, name), metrics in zip(order, bar, strict=True):
-        rows += [(name, seed, key, float(value)) for key, value in metrics.items()]
-    return Runs(pd.DataFrame(rows, columns=["model", "seed", "metric", "value"]))
+        for metric, value in metrics.items():
+            if getattr(value, "ndim", 0):
+                users.setdefault((name, metric), {})[seed] = value
+                value = value.mean()
+            rows.append((name, seed, metric, float(value)))
+    table = pd.DataFrame(rows, columns=["model", "seed", "metric", "value"])
+    frames = {name: pd.DataFrame(by_seed).T for name, by_seed in users.items()}
+    return Runs(table, varied, held_out, frames)
 
 
 def _seeded(run: Callable[[int], dict[str, float]], seed: int) -> dict[str, float]:

@@ -3,9 +3,12 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
+from scipy import stats
 
 from recsys_tutorial.metrics import (
     auc,
+    auc_by_user,
+    by_user,
     gauc,
     hit_at,
     mean_interval,
@@ -203,3 +206,90 @@ def test_ndcg_of_one_target_a_row_by_hand():
         (1 + 1 / np.log2(3) + 1 / np.log2(4.5)) / 4
     )
     assert ndcg_at(1, ranks) == 0.25
+
+
+def test_runs_that_split_one_dataset_get_a_wider_interval():
+    """s = 1, n = 3, a quarter held out: t sqrt(1/3 + 1/3), not t sqrt(1/3)."""
+    alone = mean_interval([1, 2, 3])
+    split = mean_interval([1, 2, 3], varied=("seeds", "splits"), held_out=0.25)
+    assert alone.high - 2 == pytest.approx(4.302653 / 3**0.5)
+    assert split.high - 2 == pytest.approx(4.302653 * (1 / 3 + 0.25 / 0.75) ** 0.5)
+    assert (alone.varied, split.varied) == (("seeds",), ("seeds", "splits"))
+
+
+def test_test_users_add_their_own_part_to_the_interval():
+    runs = np.array([[1.0, 3, 5, 7], [2, 4, 6, 8], [3, 5, 7, 9]])  # 3 runs, 4 users
+    found = mean_interval(runs)
+    of_runs, of_users = 1 / 3, (20 / 3) / 4  # variance of 4, 5, 6 and of 2, 4, 6, 8
+    freedom = (of_runs + of_users) ** 2 / (of_runs**2 / 2 + of_users**2 / 3)
+    half = stats.t.ppf(0.975, freedom) * (of_runs + of_users) ** 0.5
+    assert (found.mean, found.n) == (5, 3)
+    assert found.high == pytest.approx(5 + half)
+    assert found.low == pytest.approx(5 - half)
+    assert found.varied == ("seeds", "users")
+    assert mean_interval(runs, varied=("users", "seeds")).varied == ("seeds", "users")
+
+
+def test_an_interval_of_users_alone_is_that_of_their_mean():
+    users = np.array([0.0, 1, 1, 4])
+    found = mean_interval(np.stack([users] * 3))  # three runs that agree
+    assert found[:3] == pytest.approx(mean_interval(users)[:3])
+
+
+def test_an_interval_stays_within_its_bounds():
+    assert mean_interval([0.5, 0.9], bounds=(0, 1))[:3] == (pytest.approx(0.7), 0, 1)
+    assert mean_interval([0.7, 0.7, 0.7])[:3] == pytest.approx((0.7, 0.7, 0.7))
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"varied": ("splits",)}, "held_out 0.0; expected a share"),
+        ({"held_out": 0.2}, "expected a share above 0"),
+        ({"varied": ("splits",), "held_out": 1.0}, "and held_out 1.0"),
+        ({"varied": "seeds"}, "varied is 'seeds'; expected some of"),
+        ({"varied": ("seed",)}, "as a tuple"),
+        ({"varied": ()}, "as a tuple"),
+    ],
+)
+def test_what_varied_is_asked_for(options, message):
+    with pytest.raises(ValueError, match=message):
+        mean_interval([1.0, 2.0], **options)
+
+
+def test_users_of_a_split_of_its_own_are_not_the_same_users():
+    with pytest.raises(ValueError, match="the same in each run, and so no splits"):
+        mean_interval(np.ones((3, 4)), varied=("splits",), held_out=0.2)
+    with pytest.raises(ValueError, match="two test users or more"):
+        mean_interval(np.ones((3, 1)))
+
+
+def test_a_users_value_counts_as_many_rows_as_the_user_has():
+    # The mean is 3. User 7 is 2 below it in one row, user 9 above by 1 in two.
+    found = by_user(torch.tensor([4.0, 1, 4]), torch.tensor([9, 7, 9]))
+    assert found == pytest.approx([3 - 2 * 2 / 3, 3 + 2 * 2 / 3])
+    assert by_user([1, 2, 3, 6], [1, 2, 3, 4]) == pytest.approx([1, 2, 3, 6])
+    with pytest.raises(ValueError, match="values has 2 entries and users 1"):
+        by_user([1, 2], [1])
+
+
+def test_auc_by_user_counts_pairs_by_whose_they_are():
+    labels, scores = [1, 0, 1, 0, 0], [0.9, 0.1, 0.4, 0.4, 0.6]
+    # AUC 3/4. Positives beat 3/3 and 1.5/3 of the negatives; negatives lose 2, 1.5
+    # and 1 of 2 pairs. User 1 has the first two rows: (1/4) 5/2 and (1/4) 5/3 above.
+    found = auc_by_user(labels, scores, [1, 1, 2, 2, 2])
+    assert found.mean() == pytest.approx(auc(labels, scores))
+    assert found[0] == pytest.approx(0.75 + (0.25 * 5 / 2 + 0.25 * 5 / 3) * 2 / 5)
+
+
+def test_the_spread_of_auc_by_user_is_that_of_a_bootstrap_over_users():
+    draw = np.random.default_rng(0)
+    users = np.repeat(np.arange(40), 20)
+    labels = draw.integers(0, 2, 800)
+    scores = labels + draw.normal(size=800) + draw.normal(size=40)[users] / 2
+    values = auc_by_user(labels, scores, users)
+    again = []
+    for _ in range(300):
+        rows = (20 * draw.integers(0, 40, 40)[:, None] + np.arange(20)).ravel()
+        again.append(auc(labels[rows], scores[rows]))
+    assert values.std(ddof=1) / 40**0.5 == pytest.approx(np.std(again), rel=0.15)

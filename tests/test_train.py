@@ -1,10 +1,12 @@
 from functools import partial
 
+import numpy as np
 import pandas as pd
 import pytest
 import torch
 from torch import nn
 
+from recsys_tutorial.metrics import mean_interval
 from recsys_tutorial.train import Runs, fit, parallel, repeat
 
 
@@ -240,3 +242,38 @@ def test_unknown_model_or_metric_is_named():
     runs = repeat({"a": draw}, [0, 1], progress=False)
     with pytest.raises(KeyError, match="no runs of model 'c'"):
         runs.values("c", "score")
+
+
+def test_runs_say_what_their_seeds_drew():
+    told = {"varied": ("seeds", "splits"), "held_out": 0.2}
+    runs = repeat({"a": lambda s: {"auc": s / 10}}, [1, 2, 4], progress=False, **told)
+    values = runs.values("a", "auc")
+    assert runs.interval(values) == mean_interval(values, **told)
+    assert runs.interval(values, bounds=(0, 0.3)).high == 0.3
+    assert runs.difference("a", "a", "auc").varied == ("seeds", "splits")
+    low, high = runs.interval(values)[1:3]
+    assert tuple(runs.summary().loc[("a", "auc")]) == pytest.approx(
+        (7 / 30, low, high, 3)
+    )
+
+
+@pytest.mark.parametrize("jobs", [1, 2])
+def test_a_metric_may_come_as_a_value_per_test_user(jobs):
+    users = np.array([0.0, 1, 5])
+    runs = repeat(
+        {
+            "a": lambda seed: {"hit": users + seed, "loss": seed},
+            "b": lambda seed: {"hit": 2 * users + seed, "loss": 0},
+        },
+        [3, 1],
+        progress=False,
+        jobs=jobs,
+    )
+    assert runs.values("a", "hit").to_dict() == {3: 5, 1: 3}
+    assert runs.by_user("b", "hit").loc[3].tolist() == [3, 5, 13]
+    assert runs.by_user("a", "loss").to_dict() == {3: 3, 1: 1}
+    found = runs.difference("b", "a", "hit")
+    assert found[:3] == pytest.approx(mean_interval(users)[:3])  # seeds cancel
+    assert found.varied == ("seeds", "users")
+    assert runs.difference("b", "a", "loss").varied == ("seeds",)
+    assert runs.paired("a").loc[("b", "hit"), "mean"] == pytest.approx(2)

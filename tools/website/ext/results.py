@@ -155,9 +155,10 @@ def row(record: dict) -> nodes.row:
         block("en", nodes.paragraph("", record["en"])),
         small(record["source"]),
     ]
-    count = record["measured"].get("n")
-    what = record["quantity"] + (f"; n = {count}" if count else "")
-    measured = [nodes.paragraph("", figure(record)), small(what)]
+    what = small(f"{record['quantity']}; n = {record['measured']['n']}")
+    if covers := record.get("covers"):
+        what += [nodes.Text(" ("), *both(**covers), nodes.Text(")")]
+    measured = [nodes.paragraph("", figure(record)), what]
     zh, en = VERDICTS.get(verdict, (verdict, verdict))
     badge = nodes.inline(
         "",
