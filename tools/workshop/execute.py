@@ -82,6 +82,9 @@ def execute(
         coalesce_streams=True,
         record_timing=False,
         store_widget_state=False,
+        # No tag keeps a cell from running, or lets it fail.
+        skip_cells_with_tag="",
+        force_raise_errors=True,
         resources={"metadata": {"path": str(path.resolve().parent)}},
     )
     # Figures must go into the notebook, whatever back end the shell asks for.

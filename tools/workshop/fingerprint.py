@@ -25,7 +25,11 @@ from tools.workshop import notebook_files
 from tools.workshop.notebook_files import FINGERPRINT
 
 PACKAGE = "recsys_tutorial"
-LIBRARIES = ("torch", "numpy", "pandas", "scikit-learn")
+# What computes: tensors, tables, statistics, searches. What only draws, fetches, keeps
+# or spreads the work (matplotlib, pooch, safetensors, joblib ...) changes no number.
+LIBRARIES = ("torch", "numpy", "pandas", "scipy", "scikit-learn", "faiss-cpu")
+# Beside a module: Python's own files, and what editors and merges leave behind.
+NO_DATA = re.compile(r"\.py|\.so$|~$|\.(orig|rej|bak|old|swp|tmp)$")
 SHA256 = re.compile("[0-9a-f]{64}")
 NO_CODE = (
     *(tokenize.COMMENT, tokenize.NL, tokenize.NEWLINE),
@@ -40,7 +44,7 @@ class Package:
     def __init__(self, root: Path, name: str = PACKAGE):
         self.root, self.name = root, name
         self.tree = cache(self._tree)
-        self.digest = cache(lambda module: digest(canonical(self.tree(module))))
+        self.digest = cache(lambda module: digest(canonical(self._counted(module))))
 
     def path(self, module: str) -> Path | None:
         """Give the file of a module, None if there is no such module."""
@@ -52,6 +56,11 @@ class Package:
 
     def _tree(self, module: str) -> ast.Module:
         return _parsed(self.path(module).read_text(encoding="utf-8"), module)
+
+    def _counted(self, module: str) -> ast.Module:
+        """Give a module's tree without the number of its release."""
+        body = [node for node in self.tree(module).body if not _is_release(node)]
+        return ast.Module(body=body, type_ignores=[])
 
     def imported(self, tree: ast.AST) -> Iterator[str]:
         """Give the package's modules that a piece of code imports by itself."""
@@ -103,8 +112,11 @@ class Package:
     def data(self, module: str) -> dict[str, str]:
         """Give the digest of each file that a module reads or has the checksum of."""
         path = self.path(module)
-        beside = [p for p in path.parent.glob(f"{path.stem}.*") if p.suffix != ".py"]
-        found = {p.name: digest(p.read_bytes()) for p in sorted(beside)}
+        found = {
+            beside.relative_to(self.root).as_posix(): digest(beside.read_bytes())
+            for beside in sorted(path.parent.glob(f"{path.stem}.*"))
+            if beside.is_file() and not NO_DATA.search(beside.name)
+        }
         sums = {
             node.value
             for node in ast.walk(self.tree(module))
@@ -115,6 +127,14 @@ class Package:
         if sums:
             found[f"checksums in {module}"] = digest("".join(sorted(sums)))
         return found
+
+
+def _is_release(node: ast.stmt) -> bool:
+    """Say whether a statement is ``__version__ = ...``: no result depends on that."""
+    if not isinstance(node, ast.Assign | ast.AnnAssign):
+        return False
+    targets = node.targets if isinstance(node, ast.Assign) else [node.target]
+    return [ast.unparse(target) for target in targets] == ["__version__"]
 
 
 def _parents(module: str) -> list[str]:
@@ -234,11 +254,7 @@ def take(notebook: NotebookNode, package: Package | None = None) -> dict:
         If a cell or a module cannot be parsed, or a module is not there.
     """
     package = package or book_package()
-    numbered = [
-        (index, cell)
-        for index, cell in enumerate(notebook.cells)
-        if cell.cell_type == "code" and "bootstrap" not in cell.metadata.get("tags", [])
-    ]
+    numbered = list(_counted(notebook))
     codes = [cell for _, cell in numbered]
     trees = [parse(c.source, notebook_files.place(i, c)) for i, c in numbered]
     cells = [
@@ -254,6 +270,14 @@ def take(notebook: NotebookNode, package: Package | None = None) -> dict:
         "versions": pins(),
         "outputs": digest(json.dumps(outputs, sort_keys=True)),
     }
+
+
+def _counted(notebook: NotebookNode) -> Iterator[tuple[int, NotebookNode]]:
+    """Iterate over the code cells but the bootstrap, with their indices."""
+    for index, cell in enumerate(notebook.cells):
+        tags = cell.metadata.get("tags", [])
+        if cell.cell_type == "code" and "bootstrap" not in tags:
+            yield index, cell
 
 
 def _silent(source: str) -> str:
@@ -296,11 +320,16 @@ def stale(notebook: NotebookNode, package: Package | None = None) -> list[str]:
 def _changed_cells(
     notebook: NotebookNode, kept: list[str], found: list[str]
 ) -> Iterator[str]:
-    old, new = (dict(line.split() for line in lines) for lines in (kept, found))
-    for index, cell in enumerate(notebook.cells):
-        if cell.get("id") in new and old.get(cell.id) != new[cell.id]:
-            change = "has changed" if cell.id in old else "is new"
-            yield f"{notebook_files.place(index, cell)} {change}"
+    old = dict(line.rpartition(" ")[::2] for line in kept)
+    new = {}
+    for (index, cell), line in zip(_counted(notebook), found, strict=True):
+        name, _, now = line.rpartition(" ")
+        place = notebook_files.place(index, cell)
+        if name in new:
+            yield f"{place} has the id of another cell, {name}"
+        elif old.get(name) != now:
+            yield f"{place} {'has changed' if name in old else 'is new'}"
+        new[name] = now
     for name in set(old) - set(new):
         yield f"the code cell {name} is gone"
     if [n for n in old if n in new] != [n for n in new if n in old]:

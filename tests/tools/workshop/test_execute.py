@@ -62,6 +62,25 @@ def test_a_run_is_full_and_without_the_shells_back_end(tiny, monkeypatch):
     assert notebook_files.read(path).cells[0].outputs[0].data["text/plain"] == "'0'"
 
 
+def test_no_tag_keeps_a_cell_from_running(tiny):
+    path = tiny("n.ipynb", "1 + 1")
+    notebook = notebook_files.read(path)
+    notebook.cells[0].metadata.tags = ["skip-execution"]
+    notebook_files.save(notebook, path)
+    assert execute.main([str(path)]) == 0
+    (cell,) = notebook_files.read(path).cells
+    assert cell.outputs[0].data["text/plain"] == "2"
+
+
+def test_no_tag_lets_a_cell_fail(tiny, capsys):
+    path = tiny("n.ipynb", "1 / 0")
+    notebook = notebook_files.read(path)
+    notebook.cells[0].metadata.tags = ["raises-exception"]
+    notebook_files.save(notebook, path)
+    assert execute.main([str(path)]) == 1
+    assert "failed: ZeroDivisionError" in capsys.readouterr().out
+
+
 def test_a_package_that_changes_meanwhile_is_noticed(tiny, monkeypatch, capsys):
     path = tiny("n.ipynb", "1")
     before = path.read_bytes()

@@ -1,10 +1,12 @@
 """The committed results came out of the code that stands beside them."""
 
+import ast
 import copy
 import re
+import sys
 
 import pytest
-from nbformat import v4
+from nbformat import NotebookNode, v4
 
 from tools.workshop import fingerprint, notebook_files
 
@@ -79,9 +81,12 @@ def test_what_a_notebook_depends_on(package, notebook):
         "package.gates",
         "package.table",
     ]
-    assert list(kept["data"]) == ["checksums in package.data.films", "table.csv"]
+    assert list(kept["data"]) == [
+        "checksums in package.data.films",
+        "package/table.csv",
+    ]
     assert [line.split()[0] for line in kept["cells"]] == ["c0", "c1", "c2", "c3", "c4"]
-    assert list(kept["versions"]) == ["torch", "numpy", "pandas", "scikit-learn"]
+    assert list(kept["versions"]) == list(fingerprint.LIBRARIES)
 
 
 def test_who_imports_a_package_whole_depends_on_all_that_it_passes_on(package):
@@ -108,7 +113,7 @@ def test_who_imports_a_package_whole_depends_on_all_that_it_passes_on(package):
             "abac",
             ["checksums in package.data.films has changed"],
         ),
-        ("table.csv", "2", "3", ["table.csv has changed"]),
+        ("table.csv", "2", "3", ["package/table.csv has changed"]),
         ("data/__init__.py", "films import", "people import", ["package.data has"]),
         ("__init__.py", "", "import math\n", ["package has changed"]),
     ],
@@ -146,6 +151,80 @@ def test_words_and_other_modules_do_not_count(
     assert fingerprint.stale(notebook, package()) == []
 
 
+@pytest.mark.parametrize("old", ['__version__ = "1"', '__version__: str = "1"'])
+def test_a_new_release_changes_no_result(package, notebook, tmp_path, old):
+    path = tmp_path / "package" / "__init__.py"
+    for text in (old, old.replace("1", "2")):
+        path.write_text(f'"""A package."""\n\n{text}\n')
+        assert fingerprint.stale(notebook, package()) == []
+    path.write_text(f"{old}\nVERSION = 1\n")
+    assert fingerprint.stale(notebook, package()) == ["package has changed"]
+
+
+def test_a_release_in_a_cell_is_a_value(package, notebook):
+    cell = notebook.cells[0]
+    cell.source += "\n__version__ = 1"
+    (told,) = fingerprint.stale(notebook, package())
+    assert told.endswith("has changed")
+
+
+LEFT_BEHIND = (
+    *("table.py.orig", "table.pyi", "table.pyc", "table.py~", "table.py.save"),
+    *("table.csv.orig", "table.csv~", "table.csv.bak", "table.cpython-311.so"),
+)
+
+
+@pytest.mark.parametrize("name", LEFT_BEHIND)
+def test_what_is_left_beside_a_module_does_not_count(package, notebook, tmp_path, name):
+    (tmp_path / "package" / name).write_text("x")
+    assert fingerprint.stale(notebook, package()) == []
+
+
+@pytest.mark.parametrize("name", ["table.d", "table.csv.d"])
+def test_a_folder_beside_a_module_does_not_count(package, notebook, tmp_path, name):
+    (tmp_path / "package" / name).mkdir()
+    assert fingerprint.stale(notebook, package()) == []
+
+
+@pytest.mark.parametrize("name", ["table.json", "table.csv.gz", "table.more.csv"])
+def test_a_file_of_data_beside_a_module_counts(package, notebook, tmp_path, name):
+    (tmp_path / "package" / name).write_text("x")
+    told = [f"package/{name} is new"]
+    assert fingerprint.stale(notebook, package()) == told
+
+
+def test_files_of_one_name_are_told_apart(package, notebook, tmp_path):
+    for folder in ("", "data/"):
+        (tmp_path / "package" / f"{folder}__init__.csv").write_text("1")
+    found = fingerprint.take(notebook, package())["data"]
+    assert {"package/__init__.csv", "package/data/__init__.csv"} < set(found)
+
+
+# Draw, fetch, keep, spread the work: no number depends on their versions.
+NO_NUMBERS = {
+    *("IPython", "matplotlib", "tqdm", "pooch", "joblib", "cloudpickle", "safetensors"),
+    *("matplotlib_inline", "pyarrow", "requests"),
+}
+IMPORTED_AS = {"scikit-learn": "sklearn", "faiss-cpu": "faiss"}
+
+
+def test_the_libraries_that_compute_are_those_whose_pins_count():
+    package = fingerprint.book_package()
+    files = (package.root / package.name).rglob("*.py")
+    trees = [ast.parse(path.read_text(encoding="utf-8")) for path in files]
+    for path in notebook_files.find():
+        cells = notebook_files.read(path).cells
+        trees += [fingerprint.parse(c.source) for c in cells if c.cell_type == "code"]
+    nodes = [node for tree in trees for node in ast.walk(tree)]
+    names = {
+        a.name for node in nodes if isinstance(node, ast.Import) for a in node.names
+    }
+    names |= {node.module for node in nodes if isinstance(node, ast.ImportFrom)}
+    found = {name.partition(".")[0] for name in names}
+    counted = {IMPORTED_AS.get(name, name) for name in fingerprint.LIBRARIES}
+    assert found - sys.stdlib_module_names - NO_NUMBERS == {*counted, package.name}
+
+
 def change(number, old, new):
     """Give the function that changes the text of one cell."""
 
@@ -155,6 +234,12 @@ def change(number, old, new):
         cell.source = cell.source.replace(old, new)
 
     return changed
+
+
+def with_id(name, cell):
+    """Give a cell an id that no editor gives; None for none at all, as of old."""
+    del cell["id"]
+    return cell if name is None else NotebookNode(cell | {"id": name})
 
 
 @pytest.mark.parametrize(
@@ -171,6 +256,22 @@ def change(number, old, new):
         (
             lambda n: n.cells.append(v4.new_code_cell("1", id="new")),
             r"^cell 6 \(1\) is",
+        ),
+        (
+            lambda n: n.cells.insert(1, v4.new_code_cell("1", id="c0")),
+            r"^cell 1 \(1\) has the id of another cell, c0; its",
+        ),
+        (
+            lambda n: n.cells.insert(0, v4.new_code_cell("1", id="c0")),
+            r"^cell 0 \(1\) has changed; cell 1 \(.+\) has the id of another cell",
+        ),
+        (
+            lambda n: n.cells.insert(1, with_id("c 0", v4.new_code_cell("1"))),
+            r"^cell 1 \(1\) is new; its",
+        ),
+        (
+            lambda n: n.cells.insert(1, with_id(None, v4.new_code_cell("1"))),
+            r"^cell 1 \(1\) is new; its",
         ),
         (lambda n: n.cells[3].outputs.clear(), r"^its outputs are not those"),
         (lambda n: n.metadata.pop("fingerprint"), r"^it has no fingerprint"),
@@ -231,7 +332,8 @@ def test_a_pin_that_changes_is_named(package, notebook, monkeypatch):
 
 def test_a_pin_that_is_missing_is_told(tmp_path):
     path = tmp_path / "requirements.txt"
-    path.write_text("torch==1\nnumpy==2\npandas>=3\nscikit-learn==4\n")
+    pins = [f"{name}==1" for name in fingerprint.LIBRARIES if name != "pandas"]
+    path.write_text("\n".join([*pins, "pandas>=3"]))
     with pytest.raises(ValueError, match="does not pin pandas"):
         fingerprint.pins(path)
 
