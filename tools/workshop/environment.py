@@ -9,6 +9,7 @@ Standard library only, and readable for Python 3.6: this file is what tells a re
 that their Python is too old.
 """
 
+import csv
 import hashlib
 import os
 import re
@@ -21,6 +22,10 @@ from tools.workshop.sentences import Problem, explain, printable, say
 
 ROOT = Path(__file__).resolve().parents[2]
 OLDEST, NEWEST = (3, 11), (3, 13)
+# What an import needs first: a package's own file, a module alone, compiled code.
+KEY_FILE = re.compile(
+    r"(.*/)?__init__\.py$|[^/]+\.py$|.*\.(so|so\.[\d.]+|pyd|dll|dylib)$"
+)
 SPACE_NEEDED = 3 * 10**9  # bytes, below which it is no use to begin
 STEPS = 3
 
@@ -100,7 +105,9 @@ def bring_up_to_date(root):
     run([*pip, "-r", "requirements.txt"], root, Progress(count_requirements(root)))
     announce(3, "安装本书的包", "installing the book's own package")
     run([*pip, "--no-deps", "--no-build-isolation", "--editable", "."], root)
-    stamp.write_text("\n".join([wanted, *sorted(modules_in(folder))]), "utf-8")
+    # What differs from the start (two packages with one file) is no damage later on.
+    noted = [*sorted(modules_in(folder)), *("?" + x for x in sorted(damaged(folder)))]
+    stamp.write_text("\n".join([wanted, *noted]), "utf-8")
 
 
 def is_something_else(folder):
@@ -111,10 +118,13 @@ def is_something_else(folder):
 
 
 def read_stamp(folder):
-    """Give what was installed, as a fingerprint, and the modules gone since then."""
+    """Give what was installed, as a fingerprint, and what is gone since then."""
     stamp = folder / "book-stamp"
     lines = stamp.read_text("utf-8").splitlines() if stamp.is_file() else []
-    return "".join(lines[:1]), set(lines[1:]) - modules_in(folder)
+    noted = set(lines[1:])
+    gone = {name for name in noted if not name.startswith("?")} - modules_in(folder)
+    gone |= {name for name in damaged(folder) if "?" + name not in noted}
+    return "".join(lines[:1]), gone
 
 
 def modules_in(folder):
@@ -122,14 +132,53 @@ def modules_in(folder):
 
     Names of a release (metadata, compiled files) stay out: packages may be upgraded.
     """
-    places = [folder / "Lib" / "site-packages", *folder.glob("lib/python3*/site-*")]
     return {
         name
-        for place in places
-        if place.is_dir()
+        for place in site_packages(folder)
         for name in os.listdir(str(place))
         if re.match(r"(?!__)\w+(\.py)?$", name)
     }
+
+
+def site_packages(folder):
+    """List the folders that packages are installed in."""
+    places = [folder / "Lib" / "site-packages", *folder.glob("lib/python3*/site-*")]
+    return [place for place in places if place.is_dir()]
+
+
+def damaged(folder):
+    """List the key files that are gone or cut short, by what was noted of each package.
+
+    An emptied folder or a lost library would show minutes later, as a failed import.
+    Sizes of other files are not looked at: that would take long on a slow disk.
+    """
+    return {
+        name
+        for place in site_packages(folder)
+        for record in place.glob("[!~]*.dist-info/RECORD")  # ~: what pip could not move
+        for name, size in key_files(record)
+        if size_of(place, name) != size
+    }
+
+
+def key_files(record):
+    """List the key files of a package, and their sizes in bytes, as pip noted them."""
+    with open(str(record), encoding="utf-8", newline="") as lines:
+        return [
+            (line[0], int(line[2]))
+            for line in csv.reader(lines)
+            if len(line) == 3 and line[2] and KEY_FILE.match(line[0])
+        ]
+
+
+def size_of(place, name):
+    """Give the size of a file below `place` in bytes, None if it is gone."""
+    try:
+        # as bytes: a locale may have no letters for the name
+        path = os.path.join(os.fsencode(str(place)), name.encode("utf-8"))
+        return os.stat(path).st_size
+    except OSError:
+        return None
 
 
 def fingerprint(root):

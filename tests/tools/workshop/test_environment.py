@@ -3,8 +3,10 @@
 import ast
 import io
 import os
+import shutil
 import subprocess
 import sys
+import time
 from collections import namedtuple
 from importlib import metadata
 from pathlib import Path
@@ -424,6 +426,97 @@ def test_an_environment_that_lost_a_package_is_made_again(root, commands, monkey
     monkeypatch.setattr(environment, "run", lambda *step: commands.append(step[0]))
     environment.main()
     assert "--clear" in commands[0]
+
+
+FILES = {
+    "grid/__init__.py": "x = 1",
+    "grid/inner/__init__.py": "",
+    "grid/fast.cpython-311.so": "machine code",
+    "grid/fast.cp311-win_amd64.pyd": "machine code",
+    "grid/libs/libfast.so.12": "machine code",
+    "网/__init__.py": "x = 1",
+    "alone.py": "x = 1",
+    "grid/table.txt": "1",
+}
+RECORD = [f"{name},sha256=x,{len(text)}" for name, text in FILES.items()]
+RECORD += ["grid-1.dist-info/RECORD,,", "grid/__pycache__/x.pyc,,"]
+
+
+@pytest.fixture
+def site(root, commands, monkeypatch):
+    """Install one package, note that in the stamp, and give its folder."""
+    site = root / ".venv" / "lib" / "python3.11" / "site-packages"
+    for name, text in FILES.items():
+        (site / name).parent.mkdir(parents=True, exist_ok=True)
+        (site / name).write_text(text)
+    (site / "grid-1.dist-info").mkdir()
+    (site / "grid-1.dist-info" / "RECORD").write_text("\n".join(RECORD), "utf-8")
+    (root / ".venv" / "pyvenv.cfg").touch()
+    usable(monkeypatch, True)
+    python = environment.python_in(root / ".venv")
+    python.parent.mkdir()
+    python.touch()
+    assert environment.main() == 0
+    commands.clear()
+    assert environment.main() == 0
+    assert commands == []
+    monkeypatch.setattr(environment, "run", lambda *step: commands.append(step[0]))
+    return site
+
+
+@pytest.mark.parametrize("name", [name for name in FILES if "table" not in name])
+@pytest.mark.parametrize("harm", [Path.unlink, lambda path: path.write_text("cut")])
+def test_a_key_file_that_is_lost_or_cut_is_noticed(name, harm, site, commands):
+    if (site / name).read_text() == "":
+        harm = Path.unlink
+    harm(site / name)
+    environment.main()
+    assert "--clear" in commands[0]
+
+
+def test_an_emptied_package_is_noticed(site, commands):
+    shutil.rmtree(site / "grid")
+    (site / "grid").mkdir()
+    environment.main()
+    assert "--clear" in commands[0]
+
+
+@pytest.mark.parametrize("folder", ["grid-1.dist-info", "~rid-1.dist-info"])
+def test_a_package_that_is_upgraded_or_half_removed_is_no_damage(
+    folder, site, commands
+):
+    (site / "grid" / "__init__.py").write_text("x = 12345")
+    record = [line.replace("init__.py,sha256=x,5", "init__.py,,9") for line in RECORD]
+    record += ["grid/gone.so,sha256=x,9"] if folder[0] == "~" else []
+    (site / "grid-1.dist-info").rename(site / folder)
+    (site / folder / "RECORD").write_text("\n".join(record), "utf-8")
+    (site / "网" / "__init__.py").write_text("x = 12345")
+    (site / "grid" / "table.txt").unlink()
+    environment.main()
+    assert commands == []
+
+
+def test_what_differed_from_the_start_is_no_damage(root, site, commands, monkeypatch):
+    (site / "grid" / "__init__.py").write_text("of another package")
+    (root / ".venv" / "book-stamp").unlink()
+    assert environment.main() == 0
+    commands.clear()
+    assert environment.main() == 0
+    assert commands == []
+    (site / "alone.py").write_text("")
+    environment.main()
+    assert "--clear" in commands[0]
+
+
+def test_this_environment_is_whole_and_that_is_soon_known():
+    start = time.perf_counter()
+    folder = Path(sys.prefix)
+    assert environment.damaged(folder) == set()
+    assert time.perf_counter() - start < 5  # a twentieth of a second, on a free machine
+    places = environment.site_packages(folder)
+    records = [path for place in places for path in place.glob("*.dist-info/RECORD")]
+    noted = {name for record in records for name, _ in environment.key_files(record)}
+    assert {"torch/__init__.py", "six.py"} < noted
 
 
 @pytest.mark.parametrize("kind", ["file", "dangling link"])
