@@ -86,7 +86,11 @@ def _cells():
     yield "figure", "hide-input", (PLOT, FIGURE)
     yield "caption-zh", "lang-zh", "**图 1** 分数相等时，每个权重都是 50%。"
     yield "caption-en", "lang-en", "**Figure 1** Equal scores give weights of 50%."
+    yield "paper", "", "## 论文与本章 | The paper and this chapter"
     yield "claims", "", (CLAIMS,)
+    yield "after", "", "## 后来 | What came after"
+    yield "after-zh", "lang-zh", f"[MMoE]({PAPER}) 至今仍在用。"
+    yield "after-en", "lang-en", f"[MMoE]({PAPER}) is still in use."
     yield "summary", "", "## 小结 | Summary"
     yield "summary-zh", "lang-zh", "权重由分数决定。"
     yield "summary-en", "lang-en", "The scores decide on the weights."

@@ -83,6 +83,12 @@ SECTIONS = [  # heading, then what belongs there, in both languages
         "code does, and common mistakes, each with a line that shows the consequence.",
     ),
     (
+        "后来 | What came after",
+        "半页：站得住的批评、如今在用的后继、现在的做法，每条都有查证过的出处。",
+        "Half a page: the criticism that held, the successors in use today, what "
+        "practice does now, each with a checked citation.",
+    ),
+    (
         "小结 | Summary",
         "三五条，读者一周后还讲得出来。",
         "Three to five lines that a reader can still explain a week later.",

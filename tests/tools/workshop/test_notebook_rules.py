@@ -45,6 +45,16 @@ def add(name, text):
     )
 
 
+def displayed(formula, left, right):
+    """Break a chapter: add a displayed formula to one half of a pair, or to both."""
+
+    def breaker(notebook):
+        for name, text in (("list-zh", left), ("list-en", right)):
+            add(name, text and formula.format(text))(notebook)
+
+    return breaker
+
+
 def tag(name, *tags):
     """Break a chapter: tag a cell differently."""
     return lambda notebook: cell(notebook, name).metadata.update(tags=list(tags))
@@ -177,6 +187,15 @@ BROKEN = [
     ("language-pairs", "table", add("table", "\n\n- Hello."), "prose .*Hello"),
     ("language-pairs", "hook-en", add("hook-en", "\n\n## H"), "a heading in a lang"),
     ("twins", "list-zh", swap("list-en", "$x_i$", "$x_j$"), "formulas.*x_i.*x_j"),
+    *[
+        ("twins", "list-zh", displayed(formula, left, right), f"formulas.*{told}")
+        for formula in ("\n\n$$\n{}\n$$", " $${}$$", "\n\n<details>$${}$$</details>")
+        for left, right, told in [
+            ("p^a < 1", "p^b < 1", r"p\^a<1.*p\^b<1"),
+            ("p^a", "", r"Chinese p\^a, only in English none"),
+            ("", "p^b", r"Chinese none, only in English p\^b"),
+        ]
+    ],
     ("twins", "list-zh", swap("list-en", "2", "3"), "numbers.*2, only in English 3"),
     ("twins", "caption-zh", swap("caption-en", "50%", "50"), "Chinese 50%,.*50$"),
     ("twins", "hook-zh", swap("hook-en", "10.1145", "10.1"), "links differ"),
@@ -213,6 +232,8 @@ BROKEN = [
     ("portable", "equation", add("equation", " (eq)"), "labelled equation"),
     ("portable", "gate", add("gate", "\n\n\\begin{align}\nx\n"), "bare LaTeX"),
     ("portable", "hook-en", add("hook-en", " x[^1]"), "footnote"),
+    ("portable", "hook-en", add("hook-en", "\n$$\np\n\nq\n$$"), "not shown as a form"),
+    ("portable", "hook-en", add("hook-en", "\n\n<p>$$p^a</p>"), "not shown as a form"),
     ("portable", "hook-en", add("hook-en", " [](x.md)"), "without a text"),
     ("portable", "hook-en", add("hook-en", " https://a.org"), "bare address"),
     (
@@ -250,7 +271,16 @@ BROKEN = [
         "still to be written: the beginning",
     ),
     ("references", None, drop("entries"), "no references"),
-    ("last-sections", None, drop("summary"), "must be 小结 | Summary, .*they are"),
+    *[
+        ("last-sections", None, drop(name), r"must be 论文与本章 \| .*they are")
+        for name in ("paper", "after", "summary", "exercises", "references")
+    ],
+    (
+        "last-sections",
+        None,
+        lambda nb: nb.cells.append(v4.new_markdown_cell("## 附录 | Appendix")),
+        r"must be .*后来 \| What came after, .*they are 后来 .*, 附录 \| Appendix$",
+    ),
     ("exercises", None, swap("exercise-3", "###", "####"), "3 exercises, at least 4"),
     ("exercises", "exercise-2", swap("exercise-2", "2", "5"), "练习 2 | Exercise 2"),
     ("exercises", "exercise-1", drop("exercise-1-zh"), "1 has no hint"),

@@ -49,6 +49,7 @@ NOT_PORTABLE = {
     r"^\\begin\{": "a bare LaTeX environment: put it between $$ and $$",
     r"\[\^[\w-]+\]": "a footnote, which Colab does not show: use brackets or a link",
     r"https?://\S{,30}": "a bare address: write [text](address)",
+    r"\$\$.{,20}": "not shown as a formula: close it with $$, no empty line inside",
     r"\*\*.{,20}": "not shown as bold: keep punctuation and spaces outside the stars",
 }
 # Looked for in the source of a cell.

@@ -13,6 +13,8 @@ from nbformat import NotebookNode
 CODE, MATH = "\ue000", "\ue001"
 CJK = "\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000-\U0003ffff"
 
+FORMULA = re.compile(r"(?<!\\)(\$\$?)(?!\$)(.+?)(?<!\\)\1", flags=re.S)
+
 _PARSER = MarkdownIt("commonmark").enable("table")
 _PARSER.use(dollarmath_plugin, double_inline=True)
 
@@ -89,7 +91,9 @@ def parse(source: str) -> Markdown:
             parts.blocks.append(Block("line", ""))
         elif token.type == "html_block":
             folds += token.content.count("<details")
-            text = re.sub(r"<!--.*?-->|<[^>]*>", "", token.content, flags=re.S).strip()
+            text = re.sub(r"<!--.*?-->", "", token.content, flags=re.S)
+            text = FORMULA.sub(lambda found: _formula(found, parts), text)
+            text = re.sub(r"<[^>]*>", "", text).strip()
             comment = token.content.lstrip().startswith("<!--") and not text
             parts.blocks.append(Block("comment" if comment else "html", text))
     return parts._replace(items=items, folds=folds)
@@ -117,6 +121,12 @@ def _inline(children: list, parts: Markdown) -> str:
         elif child.type == "text":
             text += child.content
     return text
+
+
+def _formula(found: re.Match, parts: Markdown) -> str:
+    """Collect a formula between HTML tags, where Markdown does not look for any."""
+    parts.formulas.append(_squeeze(found[2]))
+    return MATH
 
 
 def _squeeze(formula: str) -> str:

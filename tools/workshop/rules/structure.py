@@ -18,7 +18,13 @@ from tools.workshop.rules.reading import (
     tags,
 )
 
-LAST_SECTIONS = ["小结 | Summary", "练习 | Exercises", "参考 | References"]
+LAST_SECTIONS = [
+    "论文与本章 | The paper and this chapter",
+    "后来 | What came after",
+    "小结 | Summary",
+    "练习 | Exercises",
+    "参考 | References",
+]
 EXERCISES = 4
 TAG = re.compile(r"\\tag\*?\{([^}]*)\}")
 PLACEHOLDERS = new_chapter.placeholders()
@@ -91,13 +97,14 @@ def written(notebook: NotebookNode) -> Iterator[Problem]:
 
 
 def last_sections(notebook: NotebookNode) -> Iterator[Problem]:
-    """A chapter ends with summary, exercises, references."""
+    """A chapter ends with what was found, what came after, and what there is to do."""
     found = [block.text for _, block in headings(notebook) if block.level == 2]
-    if found[-3:] != LAST_SECTIONS:
+    last = found[-len(LAST_SECTIONS) :]
+    if last != LAST_SECTIONS:
         yield Problem(
             None,
-            f"the last three sections must be {', '.join(LAST_SECTIONS)}; they are "
-            f"{', '.join(found[-3:]) or 'missing'}",
+            f"the last five sections must be {', '.join(LAST_SECTIONS)}; they are "
+            f"{', '.join(last) or 'missing'}",
         )
 
 
