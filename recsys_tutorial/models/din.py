@@ -233,7 +233,8 @@ class DIN(BaseModel):
     items : ItemEmbedding
         The table of items.
     softmax : bool
-        Let the weights of a history sum to 1. The paper does not.
+        Let the weights of a history sum to 1. The paper does not. Not with `average`,
+        which divides the weights by the number of steps.
     attention_units : int
         Hidden units of the activation unit.
     attention_activation : class
@@ -251,6 +252,8 @@ class DIN(BaseModel):
         **options,
     ):
         super().__init__(items, **options)
+        if softmax and self.average:
+            raise ValueError("softmax and average are both True; expected one at most")
         width, self.softmax = items.out_features, softmax
         self.unit = ActivationUnit(width, attention_units, attention_activation)
 
@@ -258,7 +261,7 @@ class DIN(BaseModel):
         a = self.unit(history, candidate, mask)  # (B, L)
         if self.softmax:
             a = a.masked_fill(~mask, torch.finfo(a.dtype).min).softmax(1)
-        return a * mask
+        return a * super().weights(history, candidate, mask)
 
 
 def batch_l2(table, ids, counts):

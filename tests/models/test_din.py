@@ -23,6 +23,7 @@ KINDS = {
     "average": lambda items: BaseModel(items, average=True),
     "DIN": lambda items: DIN(items),
     "DIN, Dice": lambda items: DIN(items, attention_activation=Dice, activation=Dice),
+    "DIN, average": lambda items: DIN(items, average=True),
     "DIN, softmax": lambda items: DIN(items, softmax=True),
 }
 ALL = pytest.mark.parametrize("kind", KINDS)
@@ -57,9 +58,9 @@ def close(a, b):
 # --- the user vector, Eqs. (1) and (3)
 
 
-@pytest.mark.parametrize("softmax", [False, True])
-def test_the_user_vector_agrees_with_a_slow_loop_over_equation_3(softmax):
-    model, data = build("DIN, softmax" if softmax else "DIN"), batch(4)
+@pytest.mark.parametrize("kind", ["DIN", "DIN, average", "DIN, softmax"])
+def test_the_user_vector_agrees_with_a_slow_loop_over_equation_3(kind):
+    model, data = build(kind), batch(4)
     unit, table = model.unit, model.items()
     user = model.explain(data).user
     for row in range(4):
@@ -72,8 +73,14 @@ def test_the_user_vector_agrees_with_a_slow_loop_over_equation_3(softmax):
             s = torch.where(s > 0, s, unit.activation.alpha * s)
             w.append(unit.output.weight @ s + unit.output.bias)
         w = torch.cat(w)
-        w = w.softmax(0) if softmax else w
+        w = w.softmax(0) if "softmax" in kind else w
+        w = w / len(w) if "average" in kind else w
         close(user[row], sum(w[j] * e for j, e in enumerate(steps)))
+
+
+def test_weights_are_not_normalised_twice():
+    with pytest.raises(ValueError, match="softmax and average are both True"):
+        DIN(ItemEmbedding(ITEMS, D), softmax=True, average=True)
 
 
 @pytest.mark.parametrize("activation", [PReLU, Dice])
