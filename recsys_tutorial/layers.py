@@ -129,18 +129,26 @@ def happens(wrong: Tensor) -> bool:
     return not torch.compiler.is_compiling() and bool(wrong.any())
 
 
+def check_rows(name: str, x: Tensor) -> None:
+    """Raise ValueError if `x` has no rows: a batch has one at least."""
+    if not torch.compiler.is_compiling() and x.ndim and not len(x):
+        raise ValueError(f"{name} has no rows; expected at least one")
+
+
 def check_matrix(name: str, x: Tensor, columns: int, floating: bool) -> None:
-    """Raise ValueError unless `x` is ``(B, columns)`` floats, or int64 ids."""
+    """Raise ValueError unless `x` is ``(B, columns)`` floats, or int64 ids; B >= 1."""
     fits = x.is_floating_point() if floating else x.dtype == torch.int64
     if x.ndim != 2 or x.shape[1] != columns or not fits:
         raise ValueError(
             f"{name} has shape {tuple(x.shape)} and dtype {x.dtype}; "
             f"expected (B, {columns}) {'floats' if floating else 'int64 ids'}"
         )
+    check_rows(name, x)
 
 
 def check_ids(name: str, ids: Tensor, dims: int, n_items: int, lowest: int = 0) -> None:
     """Raise unless `ids` is int64 of `dims` dimensions, `lowest` to ``n_items - 1``."""
+    check_rows(name, ids)
     if ids.ndim != dims or ids.dtype != torch.int64 or 0 in ids.shape:
         raise ValueError(
             f"{name} has shape {tuple(ids.shape)} and dtype {ids.dtype}; expected "
@@ -168,9 +176,15 @@ def check_labels(name: str, labels: Tensor, shape: tuple[int, ...]) -> Tensor:
             f"expected {expected} floats from 0 to 1, a row for each of {rows}: "
             "`.float()` makes floats of integers, `(stars >= 4).float()` of stars"
         )
+    check_rows(name, labels)
     low, high = labels.aminmax()
     if happens(~((low >= 0) & (high <= 1))):  # also of NaN
         row = int((~((labels >= 0) & (labels <= 1))).nonzero()[0, 0])
+        if labels[row].isnan().any():
+            raise ValueError(
+                f"{name} holds NaN, first in row {row}: {labels[row].tolist()}; "
+                "expected 0 to 1: leave rows out whose label nobody knows"
+            )
         raise ValueError(
             f"{name} holds the values {float(low):g} to {float(high):g}, first in row "
             f"{row}: {labels[row].tolist()}; expected 0 to 1: `({name} > 0).float()` "

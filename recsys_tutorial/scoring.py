@@ -11,7 +11,8 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
-from recsys_tutorial.data.tensors import check_data, take
+from recsys_tutorial.data.gathered import Gathered
+from recsys_tutorial.data.tensors import check_data, take, told_of_data
 from recsys_tutorial.layers import positive
 
 PAIRS = 2**20  # of requests and candidates that `top_k` holds at a time
@@ -58,8 +59,8 @@ def score(
     Raises
     ------
     ValueError
-        If `requests` is no dict of tensors of one length, `candidates` is not as told,
-        or the model gives anything else.
+        If `requests` is no dict of tensors of one length, or lacks one that the model
+        reads, `candidates` is not as told, or the model gives anything else.
     IndexError
         If a candidate is none of the model's items.
     """
@@ -71,7 +72,9 @@ def score(
         def answer(rows, items):
             batch = {name: values[rows] for name, values in requests.items()}
             batch[item] = items.clamp(min=1)
-            return model({name: values.to(device) for name, values in batch.items()})
+            batch = {name: values.to(device) for name, values in batch.items()}
+            with told_of_data(batch, what="requests"):
+                return _checked(model(batch), len(items))
 
         first = torch.tensor([0])
         if answer(first, table[first, 0]).ndim == 1:  # one item in a row
@@ -111,7 +114,7 @@ def top_k(
     ------
     ValueError, IndexError
         As `score` does; also if `k` is above ``K``, a candidate stands twice, `seen` is
-        not as told, or a score is NaN.
+        not as told, or a score is NaN of an item that is not seen.
     """
     n = _check(requests, candidates)
     table = candidates.expand(n, -1)  # (N, K)
@@ -126,15 +129,15 @@ def top_k(
         part = take(requests, rows)
         scores = score(model, part, table[rows], item=item, batch_size=batch_size)
         own = table[rows].to(scores.device)
+        if seen is not None and seen.numel():
+            old = _known(own, seen[rows].to(scores.device))
+            scores = scores.masked_fill(old, -torch.inf)
         if scores.isnan().any():
             row, column = scores.isnan().nonzero()[0].tolist()
             raise ValueError(
                 f"the score of item {int(own[row, column])} in row {int(rows[row])} is "
                 "NaN; expected a number: look at the loss of the training"
             )
-        if seen is not None and seen.numel():
-            old = _known(own, seen[rows].to(scores.device))
-            scores = scores.masked_fill(old, -torch.inf)
         order = scores.argsort(dim=1, descending=True, stable=True)[:, :k]
         best = scores.gather(1, order)
         found.append((own.gather(1, order).masked_fill(best == -torch.inf, 0), best))
@@ -158,6 +161,21 @@ def evaluating(model: nn.Module) -> Iterator[torch.device]:
             part.training = mode
 
 
+def _checked(scores, rows: int) -> Tensor:
+    """What the model gave, if it is one row of floats for each row of the batch."""
+    if not isinstance(scores, Tensor):
+        raise ValueError(
+            f"the model gives a {type(scores).__name__}; expected a tensor of scores, "
+            "(B,) or (B, I): choose one of its parts in a module around it"
+        )
+    if not scores.is_floating_point() or scores.ndim and len(scores) != rows:
+        raise ValueError(
+            f"the model gives shape {tuple(scores.shape)} and dtype {scores.dtype} for "
+            f"a batch of {rows}; expected floats, (B,) or (B, I)"
+        )
+    return scores
+
+
 def _pick(scores: Tensor, items: Tensor) -> Tensor:
     """The scores (B, K) of `items` out of those of all items, (B, I)."""
     if scores.ndim != 2 or not (scores[:, 0] == -torch.inf).all():
@@ -177,13 +195,14 @@ def _known(items: Tensor, seen: Tensor) -> Tensor:
     """Which of the items (N, K) their row has seen; `seen` is as in `top_k`."""
     if seen.dtype == torch.bool:
         return seen.gather(1, items)
-    row = torch.arange(len(items), device=items.device).unsqueeze(1)
-    step = 1 + torch.maximum(items.max(), seen.max())  # rows do not meet
-    return torch.isin(items + row * step, seen + row * step)
+    seen = seen.sort(dim=1).values
+    place = torch.searchsorted(seen, items.contiguous())  # row by row
+    return seen.gather(1, place.clamp(max=seen.shape[1] - 1)) == items
 
 
 def _check(requests: dict[str, Tensor], candidates: Tensor) -> int:
     n = check_data(requests)
+    _check_tensor("candidates", candidates)
     shape = tuple(candidates.shape)
     fits = len(shape) == 1 or (len(shape) == 2 and shape[0] == n)
     if candidates.dtype != torch.int64 or not fits or not shape[-1]:
@@ -199,6 +218,16 @@ def _check(requests: dict[str, Tensor], candidates: Tensor) -> int:
     return n
 
 
+def _check_tensor(name: str, ids) -> None:
+    if not isinstance(ids, Tensor) or ids.layout != torch.strided:
+        way = f"torch.tensor({name})"
+        if isinstance(ids, Tensor | Gathered):
+            way = f"{name}.to_dense()" if isinstance(ids, Tensor) else f"{name}[:]"
+        raise ValueError(
+            f"{name} is a {type(ids).__name__}; expected a dense tensor of ids: {way}"
+        )
+
+
 def _check_distinct(candidates: Tensor) -> None:
     ordered = candidates.sort(dim=1).values
     twice = (ordered[:, 1:] == ordered[:, :-1]) & (ordered[:, 1:] > 0)
@@ -211,6 +240,7 @@ def _check_distinct(candidates: Tensor) -> None:
 
 
 def _check_seen(seen: Tensor, n: int, highest: int) -> None:
+    _check_tensor("seen", seen)
     table = seen.dtype == torch.bool
     width = f"I, above {highest}" if table else "S"
     fits = seen.ndim == 2 and len(seen) == n and (not table or seen.shape[1] > highest)

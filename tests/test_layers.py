@@ -70,6 +70,19 @@ def test_dense_input_refuses_ids():
         DenseInput(2)(torch.ones(3, 2, dtype=torch.int64))
 
 
+@pytest.mark.parametrize(
+    "call",
+    [
+        lambda: DenseInput(2)(torch.ones(0, 2)),
+        lambda: FieldEmbedding([3, 4], dim=2)(torch.ones(0, 2).long()),
+        lambda: check_labels("features", torch.ones(0, 2), (0, 2)),
+    ],
+)
+def test_an_empty_batch_is_told(call):
+    with pytest.raises(ValueError, match="^features has no rows; expected at least"):
+        call()
+
+
 @pytest.mark.parametrize("size", [0, -1, 2.0, True, "8"])
 def test_sizes_are_whole_numbers_from_one(size):
     with pytest.raises(ValueError, match="expected an integer of at least 1"):
@@ -126,7 +139,7 @@ def test_stacked_linear_without_bias_maps_zero_to_zero():
     [
         (torch.ones(3), ValueError, r"ids has shape \(3,\) and dtype torch.float32"),
         (torch.ones(3, 1).long(), ValueError, r"int64 ids of shape \(B,\)"),
-        (torch.ones(0).long(), ValueError, r"ids has shape \(0,\)"),
+        (torch.ones(0).long(), ValueError, "ids has no rows; expected at least one"),
         (
             torch.tensor([1, 0]),
             IndexError,
@@ -164,7 +177,6 @@ NAN = float("nan")
             torch.tensor([[1.0, 0], [4, 1], [5, 1]]),
             "values 0 to 5, first in row 1: .*4.0",
         ),
-        (torch.tensor([[1.0, NAN]]), "label holds .* first in row 0: .*nan"),
         (
             torch.tensor([[1, 0]]),
             r"dtype torch.int64; .*\(B, 2\) floats .* `.float\(\)`",
@@ -176,6 +188,15 @@ def test_labels_that_are_none_name_value_row_and_remedy(labels, message):
     with pytest.raises(ValueError, match=message) as error:
         check_labels("label", labels, (len(labels), 2))
     assert r"(stars >= 4).float()" in str(error.value)
+
+
+def test_a_label_that_nobody_knows_is_called_nan():
+    labels = torch.tensor([[1.0, 0], [NAN, 1]])
+    with pytest.raises(ValueError, match=r"holds NaN, first in row 1: \[nan, 1.0\]; e"):
+        check_labels("label", labels, (2, 2))
+    labels[0, 0] = 4  # the first wrong row is named, whatever is wrong there
+    with pytest.raises(ValueError, match=r"first in row 0: \[4.0, 0.0\]; .* stars"):
+        check_labels("label", labels, (2, 2))
 
 
 def test_nobody_looks_at_values_while_a_model_is_exported(monkeypatch):

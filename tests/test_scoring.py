@@ -231,6 +231,7 @@ def test_a_model_s_device_is_where_it_computes():
         (torch.tensor(1), r"candidates has shape \(\) and dtype"),
         (torch.zeros(0, dtype=torch.int64), "K at least 1"),
         (torch.tensor([1, -2]), "candidates holds -2; expected ids from 1"),
+        ([1, 2], r"candidates is a list; .* of ids: torch.tensor\(candidates\)"),
     ],
 )
 def test_candidates_that_are_refused(candidates, message):
@@ -263,11 +264,54 @@ def test_a_model_of_several_tasks_has_to_choose():
         (1, torch.ones(3, 2).long(), r"bools of shape \(2, S\)"),
         (1, torch.ones(2, 4).bool(), r"bools of shape \(2, I, above 4\)"),
         (1, torch.tensor([[1], [-3]]), "seen holds -3; expected ids from 1"),
+        (1, [[1], [3]], r"seen is a list; expected a dense .*: torch.tensor\(seen\)"),
+        (1, torch.ones(2, 1).long().to_sparse(), r"seen is a Tensor; .* seen.to_dense"),
+        (
+            1,
+            Gathered(torch.arange(1, 3), *torch.tensor([[0, 1], [1, 2]]), 1),
+            r"seen is a Gathered; expected a dense tensor of ids: seen\[:\]",
+        ),
     ],
 )
 def test_top_k_refuses(k, seen, message):
     with pytest.raises(ValueError, match=message):
         top_k(Table(TABLE), USERS, torch.tensor([1, 4]), k, seen)
+
+
+class Gives(nn.Module):
+    """Answers with what `make` makes of the users."""
+
+    def __init__(self, make):
+        super().__init__()
+        self.make = make
+
+    def forward(self, batch):
+        return self.make(batch["user"])
+
+
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        (lambda user: {"score": user.float()}, "the model gives a dict; expected a te"),
+        (lambda user: (user.float(),), "the model gives a tuple; expected a tensor"),
+        (lambda user: user, r"shape \(1,\) and dtype torch.int64 .*; expected floats"),
+        (lambda user: torch.ones(3), r"shape \(3,\) .* for a batch of 1; expected"),
+        (
+            lambda user: torch.tensor(1.0),
+            r"the model gives shape \(\); expected \(B,\)",
+        ),
+    ],
+)
+def test_what_are_no_scores(make, message):
+    for call in (score, lambda *a: top_k(*a, 1)):
+        with pytest.raises(ValueError, match=message):
+            call(Gives(make), USERS, torch.tensor([1, 2]))
+
+
+def test_what_the_model_reads_and_nobody_gave_is_named():
+    history = {"history": torch.tensor([[1]])}
+    with pytest.raises(ValueError, match="requests lacks 'user', which the model r"):
+        score(Table(TABLE), history, torch.tensor([1]))
 
 
 def test_a_candidate_stands_once():
@@ -280,3 +324,30 @@ def test_a_score_that_is_no_number_is_named():
     model = Table([[0, 1, float("nan")]] * 2)
     with pytest.raises(ValueError, match="score of item 2 in row 0 is NaN; expected a"):
         top_k(model, USERS, torch.tensor([1, 2]), 1)
+
+
+def test_a_seen_item_without_a_score_stops_nobody():
+    model = Table([[0, 1, float("nan")], [0, 3, 2]])
+    both = torch.tensor([1, 2])
+    best = top_k(model, USERS, both, 1, torch.tensor([[2], [1]]))
+    assert best.items.tolist() == [[1], [2]]
+    with pytest.raises(ValueError, match="score of item 2 in row 0 is NaN"):
+        top_k(model, USERS, both, 1, torch.tensor([[1], [1]]))
+
+
+def test_ids_of_any_size_may_be_seen():
+    huge = 2**63 - 1
+    seen = torch.tensor([[huge, 2, huge - 1], [3, huge, huge - 4]])
+    best = top_k(Table(TABLE), USERS, torch.tensor([1, 2, 3, 4]), 4, seen)
+    assert best.items.tolist() == [[4, 3, 1, 0], [1, 2, 4, 0]]
+
+    class Huge(nn.Module):
+        def forward(self, batch):
+            return (batch["candidate"] - (huge - 9)).float()
+
+    candidates = torch.arange(huge - 3, huge)  # and the last is kept for `seen`
+    best = top_k(Huge(), USERS, candidates, 3, seen)
+    assert best.items.tolist() == [
+        [huge - 2, huge - 3, 0],
+        [huge - 1, huge - 2, huge - 3],
+    ]

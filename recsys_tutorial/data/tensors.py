@@ -5,7 +5,9 @@ Id 0 is padding, everywhere. How columns become ids stands in `fields`; it can b
 imported from here, too.
 """
 
+import re
 from collections.abc import Iterator
+from contextlib import contextmanager
 
 import numpy as np
 import pandas as pd
@@ -26,6 +28,7 @@ __all__ = [
     "rating_chain",
     "split_rows",
     "take",
+    "told_of_data",
     "unseen_items",
 ]
 
@@ -184,9 +187,9 @@ def take(data: dict[str, Tensor], rows) -> dict[str, Tensor]:
 def check_data(data: dict[str, Tensor]) -> int:
     """Return the number of rows of `data`; ValueError on anything unfit for training.
 
-    Unfit is: no dict, no tensor in it (arrays, lists and tables are none), no row,
-    lengths that differ, NaN or infinity in a float tensor. `Gathered` counts as a
-    tensor.
+    Unfit is: no dict, no tensor in it (arrays, lists and tables are none), a sparse or
+    nested tensor, no row, lengths that differ, NaN or infinity in a float tensor.
+    `Gathered` counts as a tensor.
     """
     if not isinstance(data, dict):
         raise ValueError(
@@ -201,6 +204,11 @@ def check_data(data: dict[str, Tensor]) -> int:
                 f"{type(values).__name__}; expected a tensor: "
                 f"torch.as_tensor({name}), of numbers"
             )
+        flat = values.values if isinstance(values, Gathered) else values
+        if flat.layout != torch.strided or flat.is_nested:
+            kind = "nested" if flat.is_nested else "sparse"
+            way = "to_padded_tensor(0)" if flat.is_nested else "to_dense()"
+            raise ValueError(f"{name} is a {kind} tensor; expected a dense one: {way}")
         if not len(values.shape):
             raise ValueError(f"{name} is a single number; expected one entry per row")
     lengths = {name: len(values) for name, values in data.items()}
@@ -210,7 +218,8 @@ def check_data(data: dict[str, Tensor]) -> int:
         flat = values.values if isinstance(values, Gathered) else values
         if values.dtype.is_floating_point and not flat.isfinite().all():
             row = int((~flat.isfinite()).nonzero()[0, 0])
-            raise ValueError(f"{name} holds NaN or infinity, first in row {row}")
+            what = "event" if isinstance(values, Gathered) else "row"
+            raise ValueError(f"{name} holds NaN or infinity, first in {what} {row}")
     n_rows = next(iter(lengths.values()))
     if not n_rows:
         raise ValueError("data has no rows; expected at least one")
@@ -239,3 +248,31 @@ def minibatches(
         order = torch.randperm(n_rows, generator=generator)
     for rows in order.split(positive("size", size)):
         yield {name: values[rows] for name, values in data.items()}
+
+
+@contextmanager
+def told_of_data(
+    data: dict[str, Tensor], rows: Tensor | None = None, what: str = "data"
+) -> Iterator[None]:
+    """Where a model finds fault with a batch, say what that means for the `data`.
+
+    A name that the model looks for in vain ends in a ValueError which tells it. A
+    ValueError or IndexError that names a row of the batch is told which of the `rows`
+    of the data it is.
+    """
+    try:
+        yield
+    except KeyError as error:
+        name = error.args[0] if error.args else None
+        if not isinstance(name, str) or name in data:
+            raise
+        raise ValueError(
+            f"{what} lacks {name!r}, which the model reads; it has {list(data)}"
+        ) from error
+    except (ValueError, IndexError) as error:
+        found = re.search(r"\brow (\d+)\b", str(error))
+        if rows is not None and found and int(found[1]) < len(rows):
+            row = int(rows[int(found[1])])
+            text = f"{error} (a row of the shuffled batch: row {row} of {what})"
+            error.args = (text,)
+        raise

@@ -121,7 +121,7 @@ def test_data_is_checked():
     with pytest.raises(ValueError, match="different lengths {'history': 4, 'label': 3"):
         check_data(data)
     ages = Gathered(torch.tensor([1.0, float("nan")]), *torch.tensor([[0], [2]]), 2)
-    with pytest.raises(ValueError, match="age holds NaN"):
+    with pytest.raises(ValueError, match="age holds NaN or infinity, first in event 1"):
         check_data({"age": ages})
     assert check_data({"history": small()}) == 4
 

@@ -16,6 +16,7 @@ from recsys_tutorial.data.tensors import (
 from recsys_tutorial.train import fit
 
 FRAME = pd.DataFrame({"age": [17, 25]})
+RAGGED = torch.nested.nested_tensor([torch.ones(2), torch.ones(1)], layout=torch.jagged)
 
 
 def test_split_is_a_partition_that_repeats():
@@ -82,6 +83,8 @@ def test_check_data_refuses(data, message):
         ({"a": 3}, "a is a builtins int; expected a tensor"),
         ({"a": torch.tensor(3.0)}, "a is a single number; expected one entry per row"),
         (FRAME, "data is a DataFrame; expected a dict of tensors"),
+        ({"a": torch.eye(3).to_sparse()}, r"a is a sparse tensor; .* dense.*to_dense"),
+        ({"a": RAGGED}, r"a is a nested tensor; .* one: to_padded_tensor\(0\)"),
         (torch.ones(3), "data is a Tensor; expected a dict of tensors"),
         ([torch.ones(3)], "data is a list; expected a dict of tensors"),
         (TensorDataset(torch.ones(3)), "data is a TensorDataset; expected a dict"),
