@@ -168,7 +168,7 @@ def _checked(scores, rows: int) -> Tensor:
             f"the model gives a {type(scores).__name__}; expected a tensor of scores, "
             "(B,) or (B, I): choose one of its parts in a module around it"
         )
-    if not scores.is_floating_point() or scores.ndim and len(scores) != rows:
+    if not scores.is_floating_point() or (scores.ndim and len(scores) != rows):
         raise ValueError(
             f"the model gives shape {tuple(scores.shape)} and dtype {scores.dtype} for "
             f"a batch of {rows}; expected floats, (B,) or (B, I)"

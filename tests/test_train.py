@@ -146,6 +146,61 @@ def test_fit_refuses(options, message):
         trained(**options)
 
 
+class Fussy(Line):
+    """Lets no row in whose y is 5."""
+
+    def loss(self, batch):
+        if (batch["y"] == 5).any():
+            row = int((batch["y"] == 5).nonzero()[0])
+            raise ValueError(f"y is 5 in row {row}; expected another")
+        return super().loss(batch)
+
+
+@pytest.mark.parametrize("odd", [0, 17, 39])
+def test_a_row_in_an_error_of_the_model_is_one_of_the_data(odd):
+    data = line_data()
+    data["y"][odd] = 5
+    with pytest.raises(ValueError, match=rf"y is 5 in row \d; .* row {odd} of data\)$"):
+        fit(Fussy(), data, epochs=1, batch_size=8, progress=False)
+    if odd == 0:  # in one batch of all rows, too, they are shuffled
+        with pytest.raises(ValueError, match="of the shuffled batch: row 0 of data"):
+            fit(Fussy(), data, epochs=1, progress=False)
+
+
+def test_an_error_that_names_no_row_stays_as_it_is():
+    class Broken(Line):
+        def loss(self, batch):
+            raise ValueError("row 99 is far away")
+
+    with pytest.raises(ValueError, match="^row 99 is far away$"):
+        fit(Broken(), line_data(), epochs=1, progress=False)
+
+
+def test_what_the_model_reads_and_the_data_lack_is_named():
+    data = {"x": torch.ones(3)}
+    with pytest.raises(ValueError, match=r"data lacks 'y', .* it has \['x'\]$"):
+        fit(Line(), data, epochs=1, progress=False)
+
+    class Other(Line):
+        def loss(self, batch):
+            return {1: 2}[3]
+
+    with pytest.raises(KeyError, match="3"):
+        fit(Other(), line_data(), epochs=1, progress=False)
+
+
+def test_a_model_sees_what_the_data_hold_and_nothing_more():
+    names = []
+
+    class Curious(Line):
+        def loss(self, batch):
+            names.append(list(batch))
+            return super().loss(batch)
+
+    fit(Curious(), line_data(), epochs=1, progress=False)
+    assert names == [["x", "y"]]
+
+
 def test_a_loss_that_explodes_is_named():
     with pytest.raises(FloatingPointError, match="in epoch 1; try an lr below 1e"):
         trained(lr=1e30)
