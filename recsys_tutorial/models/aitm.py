@@ -71,6 +71,9 @@ class AITM(nn.Module):
         False leaves the transfer out.
     alpha : float
         Weight of the calibrator, at least 0 (the public run: 0.6); 0 leaves it out.
+    one_way : bool
+        True stops the gradient from going back through a transfer: a step hands on
+        what it knows, but is not shaped by those after it. Not in the paper.
 
     Notes
     -----
@@ -79,13 +82,23 @@ class AITM(nn.Module):
     prediction of a step, ``forward(batch).sigmoid()``, is cumulative likewise.
     """
 
-    def __init__(self, inputs, n_tasks, units=64, width=32, transfer=True, alpha=0.6):
+    def __init__(
+        self,
+        inputs,
+        n_tasks,
+        units=64,
+        width=32,
+        transfer=True,
+        alpha=0.6,
+        one_way=False,
+    ):
         super().__init__()
         if positive("n_tasks", n_tasks) < 2:
             raise ValueError("n_tasks is 1; expected at least 2, or there is no chain")
         if not 0 <= alpha < math.inf:
             raise ValueError(f"alpha is {alpha}; expected a weight of at least 0")
         self.inputs, self.n_tasks, self.alpha = inputs, n_tasks, alpha
+        self.one_way = one_way
         self.hidden = StackedLinear(n_tasks, inputs.out_features, units)
         self.towers = StackedLinear(n_tasks, units, width)
         step = Transfer if transfer else lambda width: NoTransfer()
@@ -98,7 +111,8 @@ class AITM(nn.Module):
         own = self.towers(self.hidden(v).relu()).relu()  # (B, T, H)
         mixed, weights = [own[:, 0]], []
         for t, transfer in enumerate(self.transfers, start=1):
-            z, w = transfer(mixed[-1], own[:, t])  # (B, H), (B, 2)
+            previous = mixed[-1].detach() if self.one_way else mixed[-1]
+            z, w = transfer(previous, own[:, t])  # (B, H), (B, 2)
             mixed.append(z)
             weights.append(w)
         return Inside(torch.stack(weights, 1), own, torch.stack(mixed, 1))

@@ -99,6 +99,16 @@ def test_information_flows_forward_and_gradients_of_later_steps_flow_back():
         assert touched.tolist() == reached
 
 
+def test_one_way_hands_on_the_same_but_lets_no_gradient_back():
+    both, one = aitm(), aitm(one_way=True)
+    assert torch.equal(both(chain()), one(chain()))
+    one(chain())[:, 2].sum().backward()  # the last of three steps
+    touched = one.hidden.weight.grad.abs().sum((1, 2)) > 0
+    assert touched.tolist() == [False, False, True]
+    moved = [bool(t.value.weight.grad.any()) for t in one.transfers]
+    assert moved == [False, True]  # the maps of its own transfer do learn
+
+
 def test_the_calibrator_is_zero_on_ordered_predictions():
     assert calibrator(torch.tensor([[0.9, 0.5, 0.1], [0.3, 0.3, 0.0]])) == 0
 
