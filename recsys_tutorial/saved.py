@@ -16,6 +16,7 @@ from typing import Any, NamedTuple
 import safetensors.torch
 import torch
 from torch import Tensor, nn
+from torch.nn.parameter import UninitializedTensorMixin
 
 from recsys_tutorial.data.fields import Field
 from recsys_tutorial.data.vocabulary import Vocabulary
@@ -51,22 +52,29 @@ def save(
         truth values, None, or a list or dict of these. A tuple comes back as a list.
     vocabularies : dict, optional
         The same, and objects with a method `to_dict` and a class method `from_dict`,
-        alone or in lists, such as `Vocabulary` and the fields of `encode_fields`.
+        alone or in lists, such as `Vocabulary` and the fields of `encode_fields`. A
+        plain dict must have no key "kind": that says which class an object is of.
 
     Raises
     ------
     ValueError
         If JSON cannot hold a setting or a vocabulary, which is named; if `folder` is a
-        file, or has a ``model.json`` of another program.
+        file, or has a ``model.json`` of another program; if `model` is no nn.Module, or
+        one of its tensors is sparse or holds no values.
     """
+    if not isinstance(model, nn.Module):
+        raise ValueError(f"model is a {type(model).__name__}; expected an nn.Module")
+    for name, given in (("settings", settings), ("vocabularies", vocabularies)):
+        if given is not None and not isinstance(given, dict):
+            raise ValueError(f"{name} is a {type(given).__name__}; expected a dict")
     folder = Path(folder)
     if folder.exists() and not folder.is_dir():
         raise ValueError(f"{folder} is a file; expected a folder, or a new name")
     settings = _plain(settings or {}, "settings")
-    vocabularies = _plain(_dicts(vocabularies or {}), "vocabularies")
+    vocabularies = _plain(_dicts(vocabularies or {}, "vocabularies"), "vocabularies")
     tensors = {  # copies: two names may share one tensor
-        name: tensor.detach().cpu().clone(memory_format=torch.contiguous_format)
-        for name, tensor in _tensors(model).items()
+        name: _whole(name, t).clone(memory_format=torch.contiguous_format)
+        for name, t in _tensors(model).items()
     }
     weights = safetensors.torch.save(tensors)
     content = {"format": FORMAT, "version": VERSION, "weights": _sha256(weights)}
@@ -167,6 +175,11 @@ def _fill(model: nn.Module, stored: dict[str, Tensor], file: Path) -> None:
             "model with the settings that it was saved with"
         )
     for name, tensor in own.items():
+        if tensor.is_meta:
+            raise ValueError(
+                f"{name} is on the device meta in the built model and can hold no "
+                "values; expected the CPU or a GPU: build(...).to_empty(device=...)"
+            )
         has, wants = (f"{tuple(t.shape)} {t.dtype}" for t in (tensor, stored[name]))
         if has != wants:
             raise ValueError(
@@ -187,13 +200,39 @@ def _tensors(model: nn.Module) -> dict[str, Tensor]:
     return dict(parameters) | dict(model.named_buffers(remove_duplicate=False))
 
 
-def _dicts(value: Any) -> Any:
+def _whole(name: str, tensor: Tensor) -> Tensor:
+    """The tensor on the CPU, if a file can hold it."""
+    if tensor.is_meta or isinstance(tensor, UninitializedTensorMixin):
+        raise ValueError(
+            f"{name} holds no values ({_place(tensor)}); expected a model whose weights "
+            "are there: build it on the CPU or a GPU, and train or load it first"
+        )
+    if tensor.layout != torch.strided or tensor.is_nested:
+        raise ValueError(
+            f"{name} is a tensor of the layout {tensor.layout}; expected a dense one: "
+            "keep it as to_dense(), and make the other form of it where it is used"
+        )
+    return tensor.detach().cpu()
+
+
+def _place(tensor: Tensor) -> str:
+    return "on the device meta" if tensor.is_meta else "of a lazy layer never used"
+
+
+def _dicts(value: Any, place: str) -> Any:
     """`value` with a dict in the place of each object that can give one."""
     if hasattr(value, "to_dict") and hasattr(value, "from_dict"):
         return {"kind": type(value).__name__} | value.to_dict()
     if isinstance(value, dict):
-        return {key: _dicts(v) for key, v in value.items()}
-    return [_dicts(v) for v in value] if isinstance(value, list | tuple) else value
+        if "kind" in value:
+            raise ValueError(
+                f'{place} is a dict with the key "kind", which says what class a saved '
+                "object is of; expected another name for it"
+            )
+        return {key: _dicts(v, f"{place}[{key!r}]") for key, v in value.items()}
+    if isinstance(value, list | tuple):
+        return [_dicts(v, f"{place}[{n}]") for n, v in enumerate(value)]
+    return value
 
 
 def _plain(value: Any, place: str) -> Any:
@@ -205,9 +244,12 @@ def _plain(value: Any, place: str) -> Any:
                     f"{place} has the key {key!r}; expected text: str(...), or a list "
                     "of pairs"
                 )
+            _check_text(key, f"a key of {place}")
         return {key: _plain(v, f"{place}[{key!r}]") for key, v in value.items()}
     if isinstance(value, list | tuple):
         return [_plain(v, f"{place}[{n}]") for n, v in enumerate(value)]
+    if isinstance(value, str):
+        _check_text(value, place)
     number = isinstance(value, float) and math.isfinite(value)
     if value is None or isinstance(value, str | int) or number:
         return value
@@ -215,6 +257,16 @@ def _plain(value: Any, place: str) -> Any:
         f"{place} is {value!r}, a {type(value).__name__}; expected text, a finite "
         "number, a list or a dict: int(...), float(...), .tolist()"
     )
+
+
+def _check_text(text: str, place: str) -> None:
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        raise ValueError(
+            f"{place} is {text!a}, which holds half a character; expected whole ones: "
+            'text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")'
+        ) from None
 
 
 def _objects(value: Any, kinds: dict[str, type], path: Path) -> Any:

@@ -9,7 +9,7 @@ import torch
 from safetensors.torch import load_file
 from torch import nn
 
-from recsys_tutorial.data.fields import encode_fields
+from recsys_tutorial.data.fields import Field, encode_fields
 from recsys_tutorial.data.vocabulary import Vocabulary
 from recsys_tutorial.layers import FieldEmbedding
 from recsys_tutorial.models.dien import DIEN
@@ -168,12 +168,71 @@ def test_a_save_that_breaks_off_leaves_the_old_model(saved, monkeypatch, broken)
         ({"a": {1, 2}}, "a set; expected text, a finite number, a list or a dict"),
         ({"a": {3: "x"}}, r"settings\['a'\] has the key 3; expected text"),
         ({"a": Vocabulary(["x"])}, "a Vocabulary; expected"),
+        ({"a": ["\ud83d"]}, r"settings\['a'\]\[0\] is '.ud83d', which holds half a ch"),
+        ({"\ud83d": 1}, "a key of settings is '.ud83d', which holds half a character"),
+        ([("a", 1)], "settings is a list; expected a dict"),
     ],
 )
 def test_what_json_cannot_hold_is_named(tmp_path, setting, message):
     with pytest.raises(ValueError, match=message):
         save(tmp_path / "model", nn.Linear(1, 1), setting)
     assert not (tmp_path / "model").exists()
+
+
+@pytest.mark.parametrize(
+    ("vocabularies", "message"),
+    [
+        ({"a": [{"kind": "b"}]}, r"vocabularies\['a'\]\[0\] is a dict with the key \"ki"),
+        ({"kind": 1}, 'vocabularies is a dict with the key "kind", which says what cl'),
+        ({"a": Field("x", ["\udc00"])}, r"\['a'\]\['labels'\]\[0\] is '.udc00', which"),
+        (Vocabulary(["x"]), "vocabularies is a Vocabulary; expected a dict"),
+    ],
+)
+def test_vocabularies_that_would_not_come_back_are_named(
+    tmp_path, vocabularies, message
+):
+    with pytest.raises(ValueError, match=message):
+        save(tmp_path / "model", nn.Linear(1, 1), {}, vocabularies)
+    assert not (tmp_path / "model").exists()
+
+
+def with_buffer(buffer):
+    model = nn.Linear(1, 1)
+    model.register_buffer("table", buffer)
+    return model
+
+
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        (lambda: None, "model is a NoneType; expected an nn.Module"),
+        (lambda: {"weight": torch.ones(1)}, "model is a dict; expected an nn.Module"),
+        (
+            lambda: nn.Linear(1, 1, device="meta"),
+            r"weight holds no values \(on the device meta\); expected a model whose",
+        ),
+        (lambda: nn.LazyLinear(1), r"weight holds no values \(of a lazy layer never"),
+        (
+            lambda: with_buffer(torch.eye(2).to_sparse()),
+            "table is a tensor of the layout torch.sparse_coo; expected a dense one",
+        ),
+    ],
+)
+def test_models_that_no_file_can_hold_are_refused(tmp_path, make, message):
+    with pytest.raises(ValueError, match=message):
+        save(tmp_path / "model", make())
+    assert not (tmp_path / "model").exists()
+
+
+def test_a_model_built_without_values_cannot_be_filled(saved):
+    folder, model = saved
+
+    def on_meta(settings):
+        with torch.device("meta"):
+            return build(settings)
+
+    with pytest.raises(ValueError, match="items.ids is on the device meta in the bui"):
+        load(folder, on_meta)
 
 
 def test_a_truth_value_and_a_missing_one_are_settings(tmp_path):
