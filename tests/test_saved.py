@@ -182,7 +182,7 @@ def test_what_json_cannot_hold_is_named(tmp_path, setting, message):
 @pytest.mark.parametrize(
     ("vocabularies", "message"),
     [
-        ({"a": [{"kind": "b"}]}, r"vocabularies\['a'\]\[0\] is a dict with the key \"ki"),
+        ({"a": [{"kind": "b"}]}, r"vocabularies\['a'\]\[0\] is a dict with the key"),
         ({"kind": 1}, 'vocabularies is a dict with the key "kind", which says what cl'),
         ({"a": Field("x", ["\udc00"])}, r"\['a'\]\['labels'\]\[0\] is '.udc00', which"),
         (Vocabulary(["x"]), "vocabularies is a Vocabulary; expected a dict"),
@@ -225,7 +225,7 @@ def test_models_that_no_file_can_hold_are_refused(tmp_path, make, message):
 
 
 def test_a_model_built_without_values_cannot_be_filled(saved):
-    folder, model = saved
+    folder, _ = saved
 
     def on_meta(settings):
         with torch.device("meta"):
