@@ -82,35 +82,62 @@ def film_content(films: pd.DataFrame) -> tuple[Tensor, list[str]]:
     """Genres and period of release: ``(I, C)`` floats by id, and the columns' names.
 
     1 where a film has the genre, or is of the period, else 0. Row 0 is zero; a film
-    without a year has no period.
+    without a year has no period. ValueError for an id below 1, or twice, for a genre
+    that is none, or a year before 0.
     """
-    period = torch.zeros(int(films["item"].max()) + 1, len(PERIODS))
+    genres = film_genres(films)
+    period = torch.zeros(len(genres), len(PERIODS))
     dated = films.dropna(subset="year")
     year = dated["year"].to_numpy(int)
+    if len(year) and year.min() < 0:
+        raise ValueError(f"year holds {year.min()}; expected years from 0")
     which = np.searchsorted(list(PERIODS), year, side="right") - 1
     period[dated["item"].to_list(), which] = 1.0
-    return torch.cat([film_genres(films), period], 1), [*GENRES, *PERIODS.values()]
+    return torch.cat([genres, period], 1), [*GENRES, *PERIODS.values()]
 
 
 def user_content(users: pd.DataFrame) -> tuple[Tensor, list[str]]:
     """Age band, gender and occupation: ``(U, C)`` zeros and ones by id; their names.
 
-    Row 0 is zero.
+    Row 0 is zero, and of what is missing (NaN, None) no column is 1. ValueError for an
+    id below 1, or twice, an age below 0, or a column that is no category.
     """
-    age = np.searchsorted(AGES, users["age"].to_numpy(), side="right") - 1
-    bands = [f"from {a}" if a else f"below {AGES[1]}" for a in AGES]
-    fields = [(age, bands)] + [
-        (users[c].cat.codes.to_numpy(), list(users[c].cat.categories))
-        for c in ("gender", "occupation")
-    ]
-    rows = torch.tensor(users["user"].to_list())
+    told = check_events(
+        users, ids=("user",), timed=False, unique=("user",), name="users"
+    )
+    rows = torch.tensor(told["user"])
+    fields = [_age_bands(users["age"]), _codes(users, "gender")]
     tables, columns = [], []
-    for code, labels in fields:
+    for code, labels in [*fields, _codes(users, "occupation")]:
         table = torch.zeros(int(rows.max()) + 1, len(labels))
-        table[rows, torch.as_tensor(code.astype(np.int64))] = 1.0
+        known = code >= 0
+        table[rows[known], code[known]] = 1.0
         tables.append(table)
         columns += labels
     return torch.cat(tables, 1), columns
+
+
+def _age_bands(ages: pd.Series) -> tuple[Tensor, list[str]]:
+    """The number of each one's band, -1 where the age is missing; their names."""
+    age = ages.to_numpy(dtype=float, na_value=np.nan)
+    if (age < 0).any():
+        row = int((age < 0).argmax())
+        raise ValueError(f"age is {ages.iloc[row]} in row {row}; expected years from 0")
+    band = np.searchsorted(AGES, age, side="right") - 1
+    code = torch.tensor(np.where(np.isnan(age), -1, band))
+    return code, [f"from {a}" if a else f"below {AGES[1]}" for a in AGES]
+
+
+def _codes(users: pd.DataFrame, column: str) -> tuple[Tensor, list[str]]:
+    """The number of each one's category, -1 where it is missing; their names."""
+    values = users[column]
+    if not isinstance(values.dtype, pd.CategoricalDtype):
+        raise ValueError(
+            f"{column} has dtype {values.dtype}; expected a category: "
+            f'users["{column}"].astype("category")'
+        )
+    code = torch.tensor(values.cat.codes.to_numpy().astype(np.int64))
+    return code, list(values.cat.categories)
 
 
 class Tastes(NamedTuple):

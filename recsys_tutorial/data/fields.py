@@ -1,5 +1,7 @@
 """Columns of a table to ids, by encoders that are fitted once and applied again."""
 
+import math
+import re
 from typing import NamedTuple
 
 import numpy as np
@@ -10,6 +12,12 @@ from torch import Tensor
 from recsys_tutorial.layers import positive
 
 PADDING = "(padding)"
+KINDS = {  # as pandas calls them
+    "numbers": ("integer", "floating", "mixed-integer-float", "decimal"),
+    "dates": ("datetime64", "datetime", "date"),
+    "truth values": ("boolean",),
+}
+READS = {"numbers": r"[-+]?\d", "dates": r"\d{4}-\d", "truth values": "True|False"}
 
 
 class Field(NamedTuple):
@@ -43,7 +51,9 @@ class Field(NamedTuple):
             raise ValueError("content is no field; expected what Field.to_dict gave")
         if content["kind"] != "Field":
             raise ValueError(f"content is a {content['kind']}; expected a Field")
-        return cls(*(content[name] for name in cls._fields))
+        field = cls(*(content[name] for name in cls._fields))
+        _check_field(field)
+        return field
 
 
 def encode_fields(
@@ -74,7 +84,8 @@ def encode_fields(
         Number of quantile bins; equal edges are merged.
     fields : list of Field, optional
         In place of `columns` and `train`: the encoders that an earlier call returned.
-        A category may then come as text, too; one that is unknown gets id 0.
+        A category may then come as text, too; 7 and 7.0 are one category, and so are a
+        date and its midnight. One that is unknown gets id 0.
 
     Returns
     -------
@@ -86,14 +97,27 @@ def encode_fields(
     Raises
     ------
     ValueError
-        If the table is empty, a column is missing, holds NaN or infinity or is of
-        another dtype, two categories read alike, or there is no training row.
+        If the table is empty, no column is asked for, one is missing or there twice,
+        holds NaN or infinity or is of another dtype, two categories read alike, or
+        there is no training row. With `fields`, also if a column of numbers, dates or
+        truth values meets categories none of which reads so.
     """
+    if not isinstance(frame, pd.DataFrame):
+        raise ValueError(
+            f"frame is a {type(frame).__name__}; expected a DataFrame, "
+            "pd.DataFrame(...)"
+        )
     if not len(frame):
         raise ValueError("frame has no rows; expected at least one")
     if (fields is None) == (columns is None) or (fields is None) == (train is None):
         raise ValueError("columns and train, or fields alone; expected either of them")
+    if isinstance(columns, str):
+        raise ValueError(f"columns is the text {columns!r}; expected [{columns!r}]")
     names = columns if fields is None else [field.name for field in fields]
+    if not len(names):
+        which = "columns" if fields is None else "fields"
+        raise ValueError(f"{which} is empty; expected at least one")
+    _check_once(list(names), frame)
     if absent := [c for c in names if c not in frame]:
         raise ValueError(f"frame lacks {absent}; it has {list(frame.columns)}")
     if fields is None:
@@ -107,7 +131,8 @@ def encode_lists(values: pd.Series, field: Field | None = None) -> tuple[Tensor,
     Parameters
     ----------
     values : Series
-        ``N`` lists or tuples of text; a list may be empty.
+        ``N`` lists or tuples of text, or sets, which are read in alphabetical order; a
+        list may be empty.
     field : Field, optional
         The encoder that an earlier call returned; what it does not know is left out.
         By default, all that is in the lists, in alphabetical order.
@@ -121,10 +146,16 @@ def encode_lists(values: pd.Series, field: Field | None = None) -> tuple[Tensor,
     Raises
     ------
     ValueError
-        If `values` is empty, or a row is missing, or is no list of text.
+        If `values` is empty, or a row is missing, or is no list of text; if `field` is
+        of numbers.
     """
     name = str(getattr(values, "name", None) or "values")
-    lists = list(values)
+    lists = [sorted(v) if _is_text_set(v) else v for v in values]
+    if field is not None and field.edges is not None:
+        raise ValueError(
+            f"field {field.name!r} cuts numbers into bins; expected one of categories, "
+            "such as encode_lists returns"
+        )
     if not lists:
         raise ValueError(f"{name} has no rows; expected at least one")
     for row, given in enumerate(lists):
@@ -190,10 +221,67 @@ def _fitted(name: str, values: pd.Series, train, bins: int) -> Field:
 
 def _known(field: Field, values: pd.Series) -> np.ndarray:
     number = {label: i for i, label in enumerate(field.labels) if i}
+    plain = {}
+    for label, i in number.items():
+        plain.setdefault(_plain(label), i)
     if not isinstance(values.dtype, pd.CategoricalDtype):
         values = values.astype("category")
-    ids = np.array([number.get(str(c), 0) for c in values.cat.categories], np.int64)
-    return ids[values.cat.codes.to_numpy()]
+    texts = [str(c) for c in values.cat.categories]
+    ids = np.array([number.get(t) or plain.get(_plain(t), 0) for t in texts], np.int64)
+    ids = ids[values.cat.codes.to_numpy()]
+    if number and not ids.any():
+        _check_kind(field, values)
+    return ids
+
+
+def _plain(text: str) -> str:
+    """7.0 as 7, and midnight of a date as the date: what files make of one another."""
+    found = re.fullmatch(r"(-?\d+)\.0|(\d{4}-\d\d-\d\d)[ T]00:00:00", text)
+    return (found[1] or found[2]) if found else text
+
+
+def _check_kind(field: Field, values: pd.Series) -> None:
+    """Raise if what is unknown is of a kind that no category reads as."""
+    kind = pd.api.types.infer_dtype(values.cat.categories, skipna=False)
+    name = next((n for n, kinds in KINDS.items() if kind in kinds), None)
+    if name and not any(re.match(READS[name], label) for label in field.labels[1:]):
+        raise ValueError(
+            f"column {field.name!r} holds {name} ({values.iloc[0]} in row 0), and the "
+            f"field {field.labels[1]!r} and others, none of which is one; expected "
+            "values of the kind that the field was made of: astype"
+        )
+
+
+def _check_field(field: Field) -> None:
+    labels, edges = field.labels, field.edges
+    if not isinstance(labels, list) or not all(isinstance(x, str) for x in labels):
+        raise ValueError(f"labels is {labels!r}; expected a list of text")
+    if not labels or len(set(labels)) < len(labels):
+        raise ValueError(
+            f"labels is {labels!r}; expected the padding's, and no two alike"
+        )
+    if edges is None:
+        return
+    numbers = isinstance(edges, list) and all(
+        isinstance(x, int | float) and math.isfinite(x) for x in edges
+    )
+    if not numbers or edges != sorted(edges) or len(labels) != len(edges) + 2:
+        raise ValueError(
+            f"edges is {edges!r}, with {len(labels)} labels; expected a list of "
+            "ascending numbers, two fewer than the labels, or None"
+        )
+
+
+def _check_once(names: list, frame: pd.DataFrame) -> None:
+    for name in names:
+        if names.count(name) > 1:
+            raise ValueError(f"column {name!r} is asked for twice; expected once")
+        if name in frame and not isinstance(frame[name], pd.Series):
+            raise ValueError(f"frame has two columns {name!r}; expected one")
+
+
+def _is_text_set(values) -> bool:
+    return isinstance(values, set) and all(isinstance(x, str) for x in values)
 
 
 def _whole(name: str, values: pd.Series) -> pd.Series:

@@ -231,6 +231,7 @@ def item_counts(data: dict[str, Tensor], n_items: int) -> Tensor:
 
 def film_titles(films: pd.DataFrame) -> list[str]:
     """Titles by id, for reading: article in front, year behind; id 0 is padding."""
+    _check_films(films)
     titles = [PADDING] * (int(films["item"].max()) + 1)
     for film, title, year in zip(
         films["item"], films["title"], films["year"], strict=True
@@ -244,10 +245,23 @@ def film_titles(films: pd.DataFrame) -> list[str]:
 
 def film_genres(films: pd.DataFrame) -> Tensor:
     """Genres by id: ``(I, G)`` floats, 1 where a film has the genre; row 0 is zero."""
+    _check_films(films)
     table = torch.zeros(int(films["item"].max()) + 1, len(GENRES))
-    for film, genres in zip(films["item"], films["genres"], strict=True):
+    for row, (film, genres) in enumerate(
+        zip(films["item"], films["genres"], strict=True)
+    ):
+        if not isinstance(genres, list | tuple) or not set(genres) <= set(GENRES):
+            raise ValueError(
+                f"genres holds {genres!r} in row {row}; expected a list of names out "
+                "of movielens.GENRES"
+            )
         table[film, [GENRES.index(genre) for genre in genres]] = 1.0
     return table
+
+
+def _check_films(films: pd.DataFrame) -> None:
+    """Raise ValueError unless the films have an id each, from 1."""
+    check_events(films, ids=("item",), timed=False, unique=("item",), name="films")
 
 
 def _with_past(history: Gathered, minimum: int) -> np.ndarray:

@@ -101,6 +101,52 @@ def test_users_by_age_gender_and_occupation(movielens):
     assert content[:, names.index("from 56")].sum() == (age >= 56).sum()
 
 
+def test_what_is_missing_invents_nothing():
+    users = pd.DataFrame(
+        {
+            "user": [2, 1, 3],
+            "age": pd.array([17, None, 60], dtype="Int64"),
+            "gender": pd.Categorical(["F", "M", None]),
+            "occupation": pd.Categorical([None, "artist", "artist"]),
+        }
+    )
+    for table in (users, users.astype({"age": "float"})):
+        content, names = user_content(table)
+        told = [{names[c] for c in row.nonzero().flatten()} for row in content]
+        expected = [{"M", "artist"}, {"below 18", "F"}, {"from 56", "artist"}]
+        assert told == [set(), *expected]
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"user": [0, 1]}, "user holds 0 in row 0; expected integers of at least 1"),
+        ({"user": [1, 1]}, "users has user 1 a second time in row 1"),
+        ({"age": [20, -3]}, "age is -3 in row 1; expected years from 0"),
+        ({"gender": ["F", "M"]}, r"gender has dtype \w+; expected a category: users\["),
+    ],
+)
+def test_bad_users(movielens, change, message):
+    with pytest.raises(ValueError, match=message):
+        user_content(movielens.users.head(2).assign(**change))
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"item": [1, -1]}, "item holds -1 in row 1; expected integers of at least 1"),
+        ({"item": [1, np.nan]}, r"item is missing \(nan\) in row 1"),
+        ({"item": [2, 2]}, "films has item 2 a second time in row 1"),
+        ({"year": [1995, -2]}, "year holds -2; expected years from 0"),
+        ({"genres": [("Drama",), None]}, "genres holds None in row 1; expected a list"),
+        ({"genres": [("Drama",), ("Dram",)]}, r"genres holds \('Dram',\) in row 1"),
+    ],
+)
+def test_bad_films(movielens, change, message):
+    with pytest.raises(ValueError, match=message):
+        film_content(movielens.films.head(2).assign(**change))
+
+
 # --- the world
 
 

@@ -109,6 +109,45 @@ def test_categories_of_numbers_are_found_again():
     assert encode_fields(new, fields=fields)[0].flatten().tolist() == [3, 0]
 
 
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ([7, 8], [8.0, 9.0]),
+        ([7.0, 8.0], [8, 9]),
+        ([7.0, 8.0], ["8", "9"]),
+        (["7", "8"], ["8.0", "9.0"]),
+        (pd.to_datetime(["2026-01-01", "2026-01-31"]), ["2026-01-31", "2026-02-01"]),
+        (["2026-01-01", "2026-01-31"], pd.to_datetime(["2026-01-31", "2026-02-01"])),
+        (["2026-01-01", "2026-01-31"], ["2026-01-31T00:00:00", "2026-01-31T01:00:00"]),
+        (["07", "7"], ["7.0", "007"]),
+        (["7", "7.0"], ["7.0", "8"]),
+    ],
+)
+def test_a_category_is_found_in_whatever_way_it_is_written(old, new):
+    frame = pd.DataFrame({"a": pd.Categorical(old)})
+    _, fields = encode_fields(frame, ["a"], slice(None))
+    ids, _ = encode_fields(pd.DataFrame({"a": new}), fields=fields)
+    assert ids.flatten().tolist() == [2, 0]
+
+
+@pytest.mark.parametrize(
+    ("values", "message"),
+    [
+        ([7, 8], r"'a' holds numbers \(7 in row 0\), and the field 'x' and others"),
+        ([7.5, 8.0], r"'a' holds numbers \(7.5 in row 0\)"),
+        (pd.to_datetime(["2026-01-31"] * 2), r"'a' holds dates \(2026-01-31"),
+        ([True, False], r"'a' holds truth values \(True in row 0\)"),
+    ],
+)
+def test_a_column_of_another_kind_is_not_all_unknown(values, message):
+    field = Field("a", [PADDING, "x", "y"])
+    with pytest.raises(ValueError, match=message):
+        field.encode(pd.Series(values))
+    assert field.encode(pd.Series(["p", "q"])).tolist() == [0, 0]
+    has_such = Field("a", [PADDING, "x", "1", "2026-01-01", "True"])
+    assert has_such.encode(pd.Series(values))[1] == 0
+
+
 def test_labels_differ_where_ids_differ():
     times = pd.DataFrame({"time": 874_724_710 + np.arange(100)})
     ids, (field,) = encode_fields(times, ["time"], slice(None), bins=11)
@@ -141,6 +180,26 @@ def test_what_is_no_field(content):
         Field.from_dict(content)
 
 
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"labels": "xyz"}, "labels is 'xyz'; expected a list of text"),
+        ({"labels": [PADDING, 1]}, "expected a list of text"),
+        ({"labels": [PADDING, "a", "a"]}, "and no two alike"),
+        ({"labels": []}, "labels is .*; expected the padding's"),
+        ({"edges": [1.0]}, r"edges is \[1.0\], with 2 labels; expected a list of asc"),
+        ({"edges": "x"}, "edges is 'x'"),
+        ({"edges": [2, 1], "labels": list("pabc")}, r"edges is \[2, 1\]"),
+        ({"edges": [float("nan")], "labels": list("pab")}, r"edges is \[nan\]"),
+    ],
+)
+def test_what_a_field_cannot_hold(change, message):
+    content = {"kind": "Field", "name": "a", "labels": [PADDING, "a"], "edges": None}
+    Field.from_dict(content)
+    with pytest.raises(ValueError, match=message):
+        Field.from_dict(content | change)
+
+
 def test_one_bin_takes_all():
     ids, (field,) = encode_fields(OLD, ["age"], slice(None), bins=1)
     assert ids.unique().tolist() == [1]
@@ -154,6 +213,16 @@ def test_one_bin_takes_all():
         (OLD, {"columns": ["age"], "train": np.zeros(4, bool)}, "train has no rows"),
         (OLD, {"columns": ["age"]}, "columns and train, or fields alone"),
         (OLD, {}, "columns and train, or fields alone"),
+        (OLD, {"columns": [], "train": [0]}, "columns is empty; expected at least one"),
+        (OLD, {"fields": []}, "fields is empty; expected at least one"),
+        (OLD, {"columns": "age", "train": [0]}, r"the text 'age'; expected \['age'\]"),
+        (OLD, {"columns": ["age"] * 2, "train": [0]}, "'age' is asked for twice"),
+        (OLD[["age", "age"]], {"columns": ["age"], "train": [0]}, "two columns 'age'"),
+        (
+            {"age": [1]},
+            {"columns": ["age"], "train": [0]},
+            "frame is a dict; expected a",
+        ),
         (OLD, {"train": [0], "fields": []}, "columns and train, or fields alone"),
         (OLD.assign(age=np.inf), {"columns": ["age"], "train": [0]}, "'age' is inf in"),
         (
@@ -194,6 +263,20 @@ def test_lists_by_hand():
     assert ids.tolist() == [[2, 3], [0, 0], [1, 0]]
     table = multi_hot(ids, len(field.labels))
     assert table.tolist() == [[0, 0, 1, 1], [0, 0, 0, 0], [0, 1, 0, 0]]
+
+
+def test_sets_are_read_in_alphabetical_order():
+    names = [f"genre {n:02d}" for n in range(40)]
+    ids, _ = encode_lists(pd.Series([set(names)]))
+    assert ids.tolist() == [list(range(1, 41))]
+
+
+def test_a_field_of_numbers_has_no_lists():
+    field = Field("age", [PADDING, "<= 5", "> 5"], [5.0])
+    with pytest.raises(
+        ValueError, match="field 'age' cuts numbers into bins; expected"
+    ):
+        encode_lists(pd.Series([["<= 5"]]), field)
 
 
 def test_new_lists_are_encoded_as_the_old_ones_were_without_the_unknown():
