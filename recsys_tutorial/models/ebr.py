@@ -64,8 +64,9 @@ class Retriever(nn.Module):
         Width of an embedding, longest history, attention heads, blocks.
     prompt : bool
         Multiply the history by the asked cluster's own vector.
-    same_cluster : bool
-        Draw the negatives from the positive's cluster; else from all items.
+    same_cluster : float
+        Share of the negatives drawn from the positive's cluster; the rest are drawn
+        from all items. True and False, all and none, will do.
     n_negatives : int
         Negatives per positive.
     dropout : float
@@ -91,8 +92,9 @@ class Retriever(nn.Module):
         self.n_clusters = int(clusters.max()) + 1
         self.n_negatives = positive("n_negatives", n_negatives)
         self.register_buffer("clusters", clusters)
-        pool = clusters if same_cluster else clusters.clamp(max=0)
-        self.register_buffer("pool", pool)  # whence the negatives come
+        if not 0 <= same_cluster <= 1:
+            raise ValueError(f"same_cluster is {same_cluster}; expected 0 to 1")
+        self.n_hard = round(same_cluster * self.n_negatives)
         self.items = nn.Embedding(len(clusters), dim, padding_idx=0)
         self.positions = nn.Embedding(positive("length", length), dim)
         self.prompts = None
@@ -138,13 +140,21 @@ class Retriever(nn.Module):
     def forward(self, batch):
         return self.explain(batch).scores  # (B, I)
 
+    def negatives(self, candidate):
+        """Hard ones from the candidate's own cluster, easy ones from all items."""
+        pools = (
+            (self.clusters, self.n_hard),
+            (self.clusters.clamp(max=0), self.n_negatives - self.n_hard),
+        )
+        drawn = [draw_negatives(pool, candidate, n) for pool, n in pools if n]
+        return torch.cat(drawn, 1)  # (B, N), 0 where the candidate itself was drawn
+
     def loss(self, batch):
         """Softmax over the positive and its negatives: Eqs. (2) and (3)."""
         candidate = batch["candidate"]  # (B,)
         check_candidate(candidate, len(batch["history"]), len(self.items.weight))
         user = self.encode(batch["history"], self.clusters[candidate])  # (B, D)
-        negatives = draw_negatives(self.pool, candidate, self.n_negatives)  # (B, N)
-        asked = torch.cat([candidate[:, None], negatives], 1)  # (B, 1 + N)
+        asked = torch.cat([candidate[:, None], self.negatives(candidate)], 1)
         scores = (self.items(asked) @ user.unsqueeze(2)).squeeze(2)
         scores = scores.masked_fill(asked == 0, -torch.inf)
         return -scores.log_softmax(1)[:, 0].mean()

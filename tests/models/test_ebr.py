@@ -12,6 +12,7 @@ CLUSTERS = torch.tensor([-1, 0, 1, 0, 1, 2, 0, 1, 2, 0, 0, 1])
 ITEMS, L, D, K = len(CLUSTERS), 6, 4, 3
 KINDS = {
     "global": {"prompt": False, "same_cluster": False},
+    "mixed": {"prompt": False, "same_cluster": 0.4},
     "cluster": {"prompt": False},
     "prompt": {},
 }
@@ -154,9 +155,20 @@ def test_all_negatives_of_a_cluster_are_equally_likely():
 
 
 def test_global_negatives_come_from_everywhere():
-    model = build("global")
-    drawn = draw_negatives(model.pool, torch.tensor([5]), 500)
+    model = build("global", n_negatives=500)
+    drawn = model.negatives(torch.tensor([5]))
     assert set(drawn.unique().tolist()) == set(range(ITEMS)) - {5}
+
+
+def test_a_share_of_the_negatives_comes_from_the_cluster_and_the_rest_from_all():
+    model = build("mixed", n_negatives=500)
+    candidate = torch.tensor([5, 1])
+    drawn = model.negatives(candidate)
+    assert drawn.shape == (2, 500)
+    for item, row in zip(candidate.tolist(), drawn, strict=True):
+        mates = set((CLUSTERS[item] == CLUSTERS).nonzero().flatten().tolist())
+        assert set(row[:200].tolist()) == (mates - {item}) | {0}
+        assert set(row[200:].tolist()) == set(range(ITEMS)) - {item}
 
 
 def test_the_same_generator_draws_the_same():
@@ -173,7 +185,7 @@ def test_the_same_generator_draws_the_same():
 def test_the_loss_agrees_with_a_slow_loop(kind):
     model, data = build(kind), batch()
     torch.manual_seed(5)
-    negatives = draw_negatives(model.pool, data["candidate"], 5)
+    negatives = model.negatives(data["candidate"])
     torch.manual_seed(5)
     loss = model.loss(data)
     total = 0
@@ -216,7 +228,7 @@ def test_eight_samples_can_be_learnt_by_heart(kind):
     fit(model, data, epochs=200, lr=0.02, progress=False)
     scores = model(data)
     own = scores.gather(1, data["candidate"][:, None])
-    mates = model.pool[data["candidate"]][:, None] == model.pool
+    mates = CLUSTERS[data["candidate"]][:, None] == CLUSTERS
     assert ((scores > own) & mates).sum() == 0
 
 
@@ -276,6 +288,8 @@ def test_bad_sizes():
         Retriever(CLUSTERS, dim=5)
     with pytest.raises(ValueError, match="n_negatives is 0"):
         Retriever(CLUSTERS, n_negatives=0)
+    with pytest.raises(ValueError, match="same_cluster is 1.5; expected 0 to 1"):
+        Retriever(CLUSTERS, same_cluster=1.5)
 
 
 def test_every_argument_is_told_in_the_docstring():
