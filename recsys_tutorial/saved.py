@@ -205,7 +205,7 @@ def _whole(name: str, tensor: Tensor) -> Tensor:
     if tensor.is_meta or isinstance(tensor, UninitializedTensorMixin):
         raise ValueError(
             f"{name} holds no values ({_place(tensor)}); expected a model whose "
-            "weights are there: build it on the CPU or a GPU, and train or load it first"
+            "weights are there: build it on the CPU or a GPU, and train it first"
         )
     if tensor.layout != torch.strided or tensor.is_nested:
         raise ValueError(

@@ -6,6 +6,13 @@ import numpy as np
 import pandas as pd
 
 KINDS = {"string": "text", "integer": "integers", "boolean": "truth values"}
+WAYS = {  # what would be numbered by chance, or by its names
+    "DataFrame": 'values["..."]',
+    "dict": "list(values), or list(values.values())",
+    "Tensor": "values.tolist()",
+    "set": "sorted(values)",
+    "frozenset": "sorted(values)",
+}
 UNKNOWN = "(padding or unknown)"
 
 
@@ -31,7 +38,8 @@ class Vocabulary:
     ------
     ValueError
         If a value is missing, of another kind than the others, or of a kind that can
-        have no id, such as a float: one sentence that says what to do.
+        have no id, such as a float; if `values` is a table, a dict, a tensor, or a set,
+        which has no order: one sentence that says what to do.
 
     Examples
     --------
@@ -78,8 +86,16 @@ class Vocabulary:
         ------
         IndexError
             If an id is below 0 or above the highest.
+        ValueError
+            If the ids are no integers.
         """
-        ids = np.asarray(ids, dtype=np.int64).ravel()
+        ids = np.asarray(ids).ravel()
+        if len(ids) and ids.dtype.kind not in "iu":
+            raise ValueError(
+                f"ids holds {ids.tolist()[0]!r} in row 0 (dtype {ids.dtype}); expected "
+                "integers, such as encode gives"
+            )
+        ids = ids.astype(np.uint64 if ids.dtype.kind == "u" else np.int64)
         wrong = (ids < 0) | (ids >= len(self))
         if wrong.any():
             row = int(wrong.argmax())
@@ -109,10 +125,25 @@ class Vocabulary:
 def _column(values: Iterable) -> pd.Series:
     if isinstance(values, str | bytes):
         raise ValueError(f"values is the text {values!r}; expected a list of values")
+    kind = type(values).__name__
+    if kind in WAYS:
+        raise ValueError(
+            f"values is a {kind}; expected a list or a column of values: {WAYS[kind]}"
+        )
+    if not isinstance(values, Iterable):
+        raise ValueError(f"values is {values!r} ({kind}); expected a list of values")
+    if getattr(values, "ndim", 1) != 1:
+        raise ValueError(f"values has {values.ndim} dimensions; expected one")
     column = values if isinstance(values, pd.Series) else None
     if column is None:
         listed = values if isinstance(values, np.ndarray | pd.Index) else list(values)
-        column = pd.Series(listed, dtype=None if len(listed) else object)
+        try:
+            column = pd.Series(listed, dtype=None if len(listed) else object)
+        except UnicodeEncodeError as error:
+            raise ValueError(
+                f"values holds the text {error.object!a}, with half a character; "
+                "expected whole ones: cut texts between characters"
+            ) from None
     if isinstance(column.dtype, pd.CategoricalDtype):
         column = column.astype(column.cat.categories.dtype)
     missing = column.isna().to_numpy()
@@ -134,7 +165,13 @@ def _kind(column: pd.Series) -> str:
         return KINDS[found]
     if found.startswith("mixed"):
         kinds = column.map(type)
-        row = int((kinds != kinds.iloc[0]).to_numpy().argmax())
+        other = (kinds != kinds.iloc[0]).to_numpy()
+        if not other.any():
+            raise ValueError(
+                f"values holds {_shown(column)} in row 0 ({kinds.iloc[0].__name__}); "
+                "expected text, integers or truth values, one in a row"
+            )
+        row = int(other.argmax())
         raise ValueError(
             f"values holds {_shown(column)} in row 0 and {_shown(column, row)} in row "
             f"{row}; expected values of one kind: astype(str)"

@@ -66,6 +66,53 @@ def test_ids_with_zeros_in_front_stay_apart(tmp_path):
     assert log.items.values == [1, 2, 10]  # numbers
 
 
+def test_an_extra_field_shifts_no_column(tmp_path):
+    path = tmp_path / "log.csv"
+    path.write_text("user,item,time\nann,tea,5,9\nbob,pot,6,9\n")
+    with pytest.raises(
+        ValueError, match="log.csv is no table .a row has more fields th"
+    ):
+        read_events(path)
+    path.write_text("user,item,time\nann,tea,5,\nbob,pot,6,\n")  # an empty one is none
+    log = read_events(path)
+    assert log.users.values == ["ann", "bob"]
+    assert log.events["time"].tolist() == [5, 6]
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        ("user,item,time\n张三,茶,5\n".encode("gb18030"), "is not in UTF-8 .*gb18030"),
+        ("user,item,time\na,b,5\n".encode("utf-16"), r"is not in UTF-8 .*dtype=\{'us"),
+        (b"user,item,time\na,b,5\na,b,5,6\n", "no table .Expected 3 fields in line 3"),
+        (b'user,item,time\na,"b,5\n', "no table .EOF inside string"),
+        (b"", "log.csv is empty; expected a header and rows"),
+        (b"user,item,time,user\na,b,5,c\n", "two columns 'user'; expected one"),
+        (b"user,item,time,x,x\na,b,5,1,2\n", "two columns 'x'; expected one"),
+    ],
+)
+def test_files_that_are_no_table(tmp_path, content, message):
+    path = tmp_path / "log.csv"
+    path.write_bytes(content)
+    with pytest.raises(ValueError, match=message) as caught:
+        read_events(path)
+    assert "\n" not in str(caught.value)
+
+
+def test_in_a_file_ids_are_what_the_vocabulary_holds(tmp_path):
+    path = tmp_path / "log.csv"
+    path.write_text("user,item,time\n7,10,5\n8,11,6\n07,10,7\n")
+    text, numbers = Vocabulary(["7", "007"]), Vocabulary([11, 10])
+    log = read_events(path, users=text, items=numbers)
+    assert log.events.to_numpy().tolist() == [[1, 2, 5]]
+    assert log.unknown == 2
+    assert log.users is text
+    assert log.items is numbers
+    path.write_text("user,item,time\n7,x,5\n7,11,6\n")
+    log = read_events(path, users=text, items=numbers)
+    assert log.events.to_numpy().tolist() == [[1, 1, 6]]
+
+
 def test_movielens_stays_as_it_is():
     ratings = load_movielens().ratings
     shuffled = ratings.sample(frac=1, random_state=0)
@@ -118,6 +165,11 @@ def test_the_same_second(values, unit):
 
 
 def test_a_unit_that_was_asked_for_is_obeyed():
+    assert to_seconds(pd.Series([20260131]), "time", "s").tolist() == [20260131]
+    assert to_seconds(pd.Series([20260131, 20260132]), "time").tolist() == [
+        20260131,
+        20260132,
+    ]  # not all are dates
     assert to_seconds(pd.Series([5000]), "time", "ms").tolist() == [5]
 
 
@@ -133,6 +185,11 @@ def test_a_unit_that_was_asked_for_is_obeyed():
         ([1.0, np.inf], None, "1.0 to inf; expected finite"),
         ([True], None, "dtype bool; expected times"),
         ([5], "min", "unit is 'min'; expected one of"),
+        ([20260131, 20260201], None, '20260131 in row 0, which .* format="%Y%m%d"'),
+        ([20260131.0], None, "looks like a date and not like a count"),
+        ([2026013123], None, 'format="%Y%m%d%H"'),
+        ([202601312359], None, 'format="%Y%m%d%H%M"'),
+        ([20260131235959], None, 'format="%Y%m%d%H%M%S"'),
     ],
 )
 def test_times_that_cannot_be_told(values, unit, message):
@@ -150,6 +207,8 @@ def test_times_that_cannot_be_told(values, unit, message):
         (SHOP, NAMES | {"user": "product"}, "expected three names"),
         (SHOP.iloc[:0], NAMES, "the log has no rows"),
         (SHOP.assign(item=1), NAMES, r"other columns named \['item'\]"),
+        (SHOP.iloc[:, [0, 1, 2, 0]], NAMES, "the log has two columns 'customer'"),
+        (SHOP.iloc[:, [0, 1, 2, 3, 3]], NAMES, "the log has two columns 'price'"),
         (
             SHOP.assign(product=[1, 2, 3, "x"]),
             NAMES,

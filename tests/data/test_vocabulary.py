@@ -3,6 +3,7 @@ import json
 import numpy as np
 import pandas as pd
 import pytest
+import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -63,6 +64,19 @@ def test_an_empty_one_knows_nothing():
         ([1.0, 2.0], r'1.0 in row 0 \(floating\); expected text.*astype\("int64"\)'),
         (pd.to_datetime(["2026-01-31"]), r"\(datetime64?\); expected text"),
         ("abc", "values is the text 'abc'; expected a list"),
+        (pd.DataFrame({"a": [1]}), r'a DataFrame; expected a list .*: values\["..."\]'),
+        ({"a": 1}, r"values is a dict; .* list\(values\), or list\(values.values\(\)"),
+        (
+            torch.tensor([1, 2]),
+            r"values is a Tensor; .* column of values: values.tolis",
+        ),
+        ({"a", "b"}, r"values is a set; expected a list .*: sorted\(values\)"),
+        (5, r"values is 5 \(int\); expected a list of values"),
+        (None, r"values is None \(NoneType\); expected a list of values"),
+        (np.ones((2, 2), dtype=int), "values has 2 dimensions; expected one"),
+        ([[1], [2]], r"values holds \[1\] in row 0 \(list\); expected text, integers"),
+        ([torch.tensor(1)], r"values holds tensor\(1\) in row 0 \(Tensor\); expected"),
+        (["a\ud83d"], "values holds the text 'a.ud83d', with half a character; exp"),
     ],
 )
 def test_what_can_have_no_id(values, message):
@@ -77,7 +91,31 @@ def test_text_and_number_are_two_things():
         CITIES.encode([None])
 
 
-@pytest.mark.parametrize("ids", [[4], [-1]])
+@pytest.mark.parametrize(
+    ("ids", "message"),
+    [
+        ([1.9], r"ids holds 1.9 in row 0 \(dtype float64\); expected integers"),
+        (["1"], "ids holds '1' in row 0"),
+        ([None], "ids holds None in row 0"),
+        ([True], "ids holds True in row 0"),
+        ([2**70], "ids holds 1180591620717411303424 in row 0"),
+        (torch.ones(2), "ids holds 1.0 in row 0"),
+    ],
+)
+def test_only_integers_are_ids(ids, message):
+    with pytest.raises(ValueError, match=message):
+        CITIES.decode(ids)
+
+
+@pytest.mark.parametrize(
+    "ids", [torch.tensor([2, 0]), np.array([2, 0], dtype="uint8"), pd.Series([2, 0])]
+)
+def test_integers_of_any_make_are_ids(ids):
+    assert CITIES.decode(ids) == ["北京", "(padding or unknown)"]
+    assert CITIES.decode(ids[:0]) == []
+
+
+@pytest.mark.parametrize("ids", [[4], [-1], [2**63]])
 def test_ids_that_are_none(ids):
     with pytest.raises(IndexError, match="expected 0 to 3"):
         CITIES.decode(ids)
