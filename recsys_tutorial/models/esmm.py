@@ -36,7 +36,7 @@ class ESMM(nn.Module):
         Inputs of its own for the conversion tower, as wide as `inputs`: the paper's
         ESMM-NS. Without it both towers share `inputs`, which is ESMM.
     units : int
-        Width of the hidden layer of a tower (the paper has three: 360, 200, 80).
+        Width of the hidden layer of a tower (the paper's MLP: 360 x 200 x 80 x 2).
     """
 
     def __init__(self, inputs, cvr_inputs=None, units=32):
