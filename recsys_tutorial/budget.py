@@ -49,6 +49,8 @@ def quick_run(on: bool = True) -> None:
     """Make what follows a quick run, here and in the processes started from here.
 
     In a notebook, call it in a cell of its own before all others; a run that was begun
-    in one way cannot be ended in the other.
+    in one way cannot be ended in the other. ValueError unless `on` is True or False.
     """
+    if not isinstance(on, bool):
+        raise ValueError(f"on is {on!r}; expected True for a quick run, or False")
     os.environ[VARIABLE] = "1" if on else "0"

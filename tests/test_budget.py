@@ -35,6 +35,13 @@ def test_the_switch_goes_both_ways():
     assert not is_quick()
 
 
+@pytest.mark.parametrize("on", ["0", "", 0, None])
+def test_the_switch_is_true_or_false(on):
+    with pytest.raises(ValueError, match="expected True for a quick run, or False"):
+        quick_run(on)
+    assert not is_quick()
+
+
 def seeds():
     return budget(5, quick=2)
 

@@ -36,10 +36,18 @@ class Gathered:
     Raises
     ------
     ValueError
-        If a stretch is not in `values`, or ends before it begins.
+        If `values`, `start` and `end` are not as told, a stretch is not in `values`, or
+        ends before it begins.
     """
 
     def __init__(self, values: Tensor, start: Tensor, end: Tensor, length: int):
+        for name, part in (("values", values), ("start", start), ("end", end)):
+            _check_row(name, part, integers=name != "values")
+        if len(start) != len(end):
+            raise ValueError(
+                f"start has {len(start)} entries and end {len(end)}; expected one of "
+                "each for each sample"
+            )
         past = end - start
         if len(end) and not 0 <= int(start.min()) <= int(end.max()) <= len(values):
             raise ValueError(
@@ -52,7 +60,7 @@ class Gathered:
                 f"end is {int(end[row])} in row {row}, before start, {int(start[row])}"
             )
         self.values = torch.cat([values, values.new_zeros(1)])  # the padding is last
-        self.end = end
+        self.end = end.clone()  # the given one may change
         self.count = past.clamp_(max=positive("length", length)).int()
         self.length = length
 
@@ -75,7 +83,15 @@ class Gathered:
         return self.values.device
 
     def __getitem__(self, rows) -> Tensor:
-        """The histories of some rows, a tensor; `rows` is an index as of a tensor."""
+        """The histories of some rows, a tensor; `rows` is an index as of a tensor.
+
+        Not a tuple of indices: IndexError for rows and steps in one.
+        """
+        if isinstance(rows, tuple):
+            raise IndexError(
+                f"the index is {rows}; expected rows alone, and steps behind them: "
+                "gathered[rows][..., steps]"
+            )
         end, count = self.end[rows].unsqueeze(-1), self.count[rows].unsqueeze(-1)
         steps = torch.arange(self.length, device=self.device)
         padding = len(self.values) - 1
@@ -96,3 +112,17 @@ class Gathered:
         other.values, other.end, other.count = values, end, count
         other.length = self.length
         return other
+
+
+def _check_row(name: str, part: Tensor, integers: bool) -> None:
+    if not isinstance(part, Tensor):
+        raise ValueError(
+            f"{name} is a {type(part).__name__}; expected a tensor: "
+            f"torch.as_tensor({name})"
+        )
+    wrong = integers and part.dtype not in (torch.int64, torch.int32)
+    if part.ndim != 1 or wrong:
+        raise ValueError(
+            f"{name} has shape {tuple(part.shape)} and dtype {part.dtype}; expected "
+            f"one row{' of integers' if integers else ''}"
+        )

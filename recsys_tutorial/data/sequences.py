@@ -78,6 +78,47 @@ def histories(
     return past if gathered else past[:]
 
 
+def latest_histories(
+    events: pd.DataFrame,
+    length: int | None = None,
+    column: str = "item",
+    *,
+    gathered: bool = False,
+) -> dict[str, Tensor | Gathered]:
+    """What each user has done up to now, the latest event included.
+
+    These are the requests of all users at the end of the log; `histories` tells what
+    was known before each event.
+
+    Parameters
+    ----------
+    events : DataFrame
+        Sorted by user, then time.
+    length : int, optional
+        Longest history ``L``; of a longer past, the latest events are kept. By default
+        all are, so that these may be the items that `top_k` is to leave out.
+    column, gathered
+        As in `histories`.
+
+    Returns
+    -------
+    dict
+        ``user`` (N,), ascending, and ``history`` (N, L), oldest first, padded with 0 at
+        the end; both int64. One row per user.
+
+    Raises
+    ------
+    ValueError
+        As `histories`.
+    """
+    told = check_events(events, column)
+    user, start = np.unique(told["user"], return_index=True)
+    end = np.append(start[1:], len(told["user"]))
+    longest = int((end - start).max()) if length is None else length
+    past = Gathered(*map(torch.tensor, (told[column], start, end)), longest)
+    return {"user": torch.tensor(user), "history": past if gathered else past[:]}
+
+
 def next_item_samples(
     events: pd.DataFrame,
     n_items: int,

@@ -11,6 +11,7 @@ from torch import Tensor
 
 from recsys_tutorial.data.events import check_events
 from recsys_tutorial.data.sequences import histories
+from recsys_tutorial.data.tensors import take
 from recsys_tutorial.layers import positive
 
 
@@ -36,7 +37,11 @@ def sittings(events: pd.DataFrame, gap: int = 1800) -> np.ndarray:
 
 
 def session_samples(
-    events: pd.DataFrame, *, gap: int = 1800, length: int = 30
+    events: pd.DataFrame,
+    *,
+    gap: int = 1800,
+    length: int = 30,
+    gathered: bool = False,
 ) -> dict[str, Tensor]:
     """What is next in this sitting? Each event after the items before it.
 
@@ -52,6 +57,8 @@ def session_samples(
         As in `sittings`.
     length : int
         Longest history ``L``; of a longer sitting, the latest items are kept.
+    gathered : bool
+        As in `histories`.
 
     Returns
     -------
@@ -68,7 +75,7 @@ def session_samples(
     session = sittings(events, gap)
     told = check_events(events)
     own = pd.DataFrame(told | {"user": session})  # a history ends where it begins
-    history = histories(own, length)
+    history = histories(own, length, gathered=True)
     first = own.groupby(["user", "time"]).cumcount()
     before = own.groupby("user").cumcount() - first
     clicks = torch.tensor(before.to_numpy())
@@ -78,7 +85,7 @@ def session_samples(
     names = {"user": "user", "time": "time", "target": "item"}
     data = {k: torch.tensor(told[c]) for k, c in names.items()}
     data |= {"session": torch.as_tensor(session), "history": history, "clicks": clicks}
-    return {name: values[rows] for name, values in data.items()}
+    return take(data, rows) | ({} if gathered else {"history": history[rows]})
 
 
 def drifting_sessions(

@@ -14,7 +14,7 @@ import pandas as pd
 import torch
 from torch import Tensor
 
-from recsys_tutorial.data.events import check_events
+from recsys_tutorial.data.events import as_integers, check_events
 from recsys_tutorial.data.fields import PADDING, Field, encode_fields
 from recsys_tutorial.data.gathered import Gathered
 from recsys_tutorial.layers import positive
@@ -54,11 +54,18 @@ def unseen_items(
     Raises
     ------
     ValueError
-        If an item is not in 1 .. n_items - 1, a user has all items, or there are so
-        many ids of items that they cannot be told apart by user.
+        If ids are no integers, `user` and `item` differ in length, an item is not in
+        1 .. n_items - 1, a user has all items, or there are so many ids of items that
+        they cannot be told apart by user.
     """
-    item, who = np.asarray(item, dtype=np.int64), np.asarray(who, dtype=np.int64)
-    users, code = np.unique(np.asarray(user, dtype=np.int64), return_inverse=True)
+    user, item = _integers("user", user), _integers("item", item)
+    who = _integers("who", who)
+    if len(user) != len(item):
+        raise ValueError(
+            f"user has {len(user)} entries and item {len(item)}; expected one for each "
+            "event"
+        )
+    users, code = np.unique(user, return_inverse=True)
     check_items("item", item, n_items)
     if (len(users) + 1) * n_items >= 2**63:
         raise ValueError(
@@ -83,6 +90,13 @@ def unseen_items(
         place = np.searchsorted(taken, pairs).clip(max=len(taken) - 1)
         wrong = wrong[taken[place] == pairs]
     return drawn
+
+
+def _integers(name: str, values: np.ndarray) -> np.ndarray:
+    if not len(values):
+        return np.empty(0, dtype=np.int64)
+    column = values if isinstance(values, pd.Series) else pd.Series(np.asarray(values))
+    return as_integers(column, name, name)
 
 
 def check_items(name: str, item: np.ndarray, n_items: int) -> None:

@@ -126,6 +126,57 @@ def test_data_is_checked():
     assert check_data({"history": small()}) == 4
 
 
+def test_rows_and_steps_in_one_index_are_refused():
+    for index in [(1, 0), (slice(None), 0), (torch.tensor([1]), torch.tensor([0]))]:
+        with pytest.raises(IndexError, match=r"expected rows alone, and steps behind"):
+            small()[index]
+    assert small()[[1, 3]][..., 0].tolist() == [8, 4]
+
+
+def test_what_was_given_may_change():
+    values, start, end = torch.arange(1, 6), torch.tensor([0, 3]), torch.tensor([3, 5])
+    gathered = Gathered(values, start, end, 2)
+    for part in (values, start, end):
+        part.zero_()
+    assert gathered[:].tolist() == [[2, 3], [4, 5]]
+
+
+@pytest.mark.parametrize(
+    ("values", "start", "end", "message"),
+    [
+        (
+            [1, 2],
+            torch.tensor([0]),
+            torch.tensor([1]),
+            "values is a list; .*: torch.as",
+        ),
+        (
+            torch.ones(2, 2),
+            torch.tensor([0]),
+            torch.tensor([1]),
+            r"shape \(2, 2\) .* ro",
+        ),
+        (
+            torch.ones(2),
+            torch.tensor([0]),
+            torch.tensor([1, 2]),
+            "start has 1 entries a",
+        ),
+        (torch.ones(2), torch.tensor(0), torch.tensor([1, 2]), r"start has shape \(\)"),
+        (
+            torch.ones(2),
+            torch.tensor([0.0]),
+            torch.tensor([1]),
+            "float32; .* of integer",
+        ),
+        (torch.ones(2), torch.tensor([0]), [1], "end is a list; expected a tensor"),
+    ],
+)
+def test_parts_that_do_not_fit(values, start, end, message):
+    with pytest.raises(ValueError, match=message):
+        Gathered(values, start, end, 2)
+
+
 @pytest.mark.parametrize(
     ("start", "end", "length", "message"),
     [

@@ -1,13 +1,16 @@
+import numpy as np
 import pandas as pd
 import pytest
 import torch
 
 from recsys_tutorial.data import load_movielens
+from recsys_tutorial.data.gathered import Gathered
 from recsys_tutorial.data.sequences import (
     film_genres,
     film_titles,
     histories,
     item_counts,
+    latest_histories,
     liking_samples,
     next_item_samples,
     split_by_time,
@@ -65,6 +68,35 @@ def test_histories_of_some_events_only():
     liked = events().rating >= 4
     assert histories(events(), 3, where=liked)[3].tolist() == [11, 13, 0]
     assert histories(events(), 3, where=liked)[5].tolist() == [0, 0, 0]
+
+
+def test_the_latest_history_holds_the_latest_event():
+    now = latest_histories(events(), 3)
+    assert now["user"].tolist() == [1, 2]
+    assert now["history"].tolist() == [[12, 13, 14], [12, 11, 0]]
+    every = latest_histories(events())["history"]
+    assert every.tolist() == [[11, 12, 13, 14], [12, 11, 0, 0]]
+    assert latest_histories(events(), column="time")["history"][1, 1] == 60
+    gathered = latest_histories(events(), 3, gathered=True)["history"]
+    assert isinstance(gathered, Gathered)
+    assert gathered[:].equal(now["history"])
+
+
+def test_an_event_more_and_the_latest_history_is_that_of_before(movielens):
+    ratings = movielens.ratings
+    now = latest_histories(ratings, 30)
+    last = ratings.groupby("user").tail(1).assign(time=10**10)
+    more = pd.concat([ratings, last]).sort_values(["user", "time"], kind="stable")
+    at = np.flatnonzero(more["time"] == 10**10)
+    assert now["history"].equal(histories(more, 30, rows=at))
+
+
+@pytest.mark.parametrize("length", [0, 2.0])
+def test_latest_histories_refuse(length):
+    with pytest.raises(ValueError, match="length is"):
+        latest_histories(events(), length)
+    with pytest.raises(ValueError, match="not sorted"):
+        latest_histories(events(ROWS[::-1]))
 
 
 def test_no_history_reaches_the_time_of_its_target(movielens):

@@ -3,6 +3,7 @@ import pytest
 import torch
 
 from recsys_tutorial.data import load_movielens
+from recsys_tutorial.data.gathered import Gathered
 from recsys_tutorial.data.sessions import drifting_sessions, session_samples, sittings
 
 # user, item, time; user 1 pauses for 1000 s, and rates two items in one second
@@ -79,6 +80,15 @@ def test_samples_of_movielens_stay_in_their_sitting(movielens):
         assert len(films) == min(20, data["clicks"][row])
     assert not (data["history"] == data["target"][:, None]).any()
     assert (data["history"][:, 0] > 0).all()
+
+
+def test_samples_gathered_differ_in_nothing_else(movielens):
+    whole = session_samples(movielens, length=20)
+    gathered = session_samples(movielens, length=20, gathered=True)
+    assert list(gathered) == list(whole)
+    assert isinstance(gathered["history"], Gathered)
+    for name in whole:
+        assert gathered[name][:].equal(whole[name])
 
 
 def test_without_a_second_moment_nothing_comes_next():

@@ -162,6 +162,29 @@ def test_bad_rating_chains(arguments, message):
         rating_chain(**{"ratings": RATINGS, "n_items": 5} | arguments)
 
 
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (
+            {"user": [1.9, 2.0]},
+            r"user holds 1.9 in row 0 \(dtype float64\); expected in",
+        ),
+        ({"who": np.array([1.0])}, "who holds 1.0 in row 0"),
+        ({"item": ["1", "2"]}, "item holds '1' in row 0"),
+        ({"user": [True, False]}, r"user holds True in row 0"),
+        ({"user": [1]}, "user has 1 entries and item 2; expected one for each event"),
+    ],
+)
+def test_ids_that_are_none_are_not_cut_to_one(change, message):
+    given = {"user": [1, 2], "item": [1, 2], "who": [1], "n_items": 9, "seed": 0}
+    for kind in (list, np.array, pd.Series):
+        same = {k: kind(v) if isinstance(v, list) else v for k, v in given.items()}
+        assert len(unseen_items(**same)) == 1
+    assert len(unseen_items(**given | {"who": []})) == 0
+    with pytest.raises(ValueError, match=message):
+        unseen_items(**given | change)
+
+
 def test_huge_ids_of_users_are_only_names():
     user, item = np.array([1, 1, 2]), np.array([1, 4, 2])
     drawn = unseen_items(user, item, user, 6, seed=0)
