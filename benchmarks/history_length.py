@@ -3,7 +3,8 @@
 ``python -m benchmarks.history_length [--rounds 7] [--measure time auc]`` measures, for
 histories of 64 to 16,384 steps, the time of one request (one user, 100 candidates, one
 thread), what has to be kept of a user between requests, and the AUC in the world of
-recurring interests; it writes the table that `recsys_tutorial.yardstick` reads.
+recurring interests; it writes the table that `recsys_tutorial.yardstick` reads. With
+``--models`` the AUC is measured for these alone; all else stays as it is stored.
 
 A request is answered as a server would, not by ``model(batch)``, which repeats the user
 for each candidate: item embeddings, their projections and hash codes are tables made
@@ -259,7 +260,7 @@ def longest(name):
 
 
 def worth(names):
-    """AUC by model and length: mean and 95 % interval over the seeds."""
+    """AUC by model and length: mean and 95 % interval over seeds and their worlds."""
     calls = [(n, 64, lr, SEEDS[0]) for n in names for lr in RATES]
     rates = {}
     for (name, _, lr, _), found in zip(calls, run(calls), strict=True):
@@ -282,8 +283,8 @@ def worth(names):
             found.setdefault((name, tested), []).append(value)
     rows = []
     for (name, tested), values in found.items():
-        mean, low, high, _ = mean_interval(values)
-        rows.append((name, tested, min(tested, longest(name)), mean, low, high))
+        over = mean_interval(values, varied=("seeds", "worlds"), bounds=(0, 1))
+        rows.append((name, tested, min(tested, longest(name)), *over[:3]))
     columns = [*KEYS, "trained_on", "auc", "auc_low", "auc_high"]
     return pd.DataFrame(rows, columns=columns)
 
@@ -298,20 +299,30 @@ def main():
     parser.add_argument(
         "--measure", nargs="+", choices=["time", "auc"], default=["time", "auc"]
     )
+    parser.add_argument(
+        "--models", nargs="+", choices=yardstick.MODELS, default=yardstick.MODELS
+    )
     parser.add_argument("--output", type=Path, default=yardstick.PATH)
     options = parser.parse_args()
     torch.set_num_threads(1)
     both, old = options.measure, None
-    if len(both) < 2:  # the other half stays as it is stored
-        old = yardstick.load_yardstick(options.output)
+    if len(both) < 2 or len(options.models) < len(yardstick.MODELS):
+        old = yardstick.load_yardstick(options.output)  # the rest stays as it is stored
     table = serve(options.rounds) if "time" in both else old[KEYS + COSTS]
-    gained = worth(yardstick.MODELS) if "auc" in both else old.drop(columns=COSTS)
+    gained = worth(options.models) if "auc" in both else old.drop(columns=COSTS)
+    if old is not None:
+        kept = old[~old["model"].isin(gained["model"])]
+        gained = pd.concat([gained, kept.drop(columns=COSTS)])
     table = table.merge(gained, how="left", on=KEYS)
+    told = (
+        f"{date.today()}, {platform.machine()}, one thread, torch "
+        f"{torch.__version__.split('+')[0]}, Python {platform.python_version()}"
+    )
+    if old is not None:
+        new = ", ".join(both + options.models)
+        told = f"{old.attrs['run']}; {new}: {told}"
     with options.output.open("w") as file:
-        file.write(
-            f"# {date.today()}, {platform.machine()}, one thread, torch "
-            f"{torch.__version__.split('+')[0]}, Python {platform.python_version()}\n"
-        )
+        file.write(f"# {told}\n")
         table.round(5).to_csv(file, index=False)
     print(table.round(4).to_string())
 

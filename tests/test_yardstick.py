@@ -28,6 +28,7 @@ def test_the_stored_run_is_whole():
     assert table["auc"].between(0.4, 1).all()
     assert (table["auc_low"] <= table["auc"]).all()
     assert (table["auc"] <= table["auc_high"]).all()
+    assert table[["auc_low", "auc_high"]].stack().between(0, 1).all()
     assert (table["trained_on"] <= table["length"]).all()
     assert "torch" in table.attrs["run"]
 
@@ -46,6 +47,8 @@ def test_what_the_chapters_say_of_it():
     assert (auc.loc[1024:].idxmax(axis=1) == "SIM hard").all()
     for name in ("SIM soft", "ETA"):  # beyond the lengths of training
         assert auc[name][16_384] < auc[name][1024]
+    for name in ("MIMN", "DIEN"):  # they have not learnt the task
+        assert (auc[name] < auc["DIN"] - 0.15).all()
     kept = load_yardstick().pivot(index="length", columns="model")["bytes"]
     assert kept["MIMN"].nunique() == 1
     assert kept["DIN"].is_monotonic_increasing
