@@ -1,9 +1,7 @@
 """Pages of the built site in a real browser, the search, and axe."""
 
-import re
 from pathlib import Path
 from types import SimpleNamespace
-from urllib.parse import parse_qs, urlsplit
 
 import axe_playwright_python
 import pytest
@@ -160,17 +158,17 @@ def page(opened):
 
 @pytest.fixture(scope="session")
 def search():
-    """Search from the bar on top of a page; give the addresses that are found."""
+    """Search in the dialog of a page; give the addresses that are found."""
 
     def find(page, words):
-        page.locator(".bar [type=search]").fill(words)
-        page.locator(".bar [type=search]").press("Enter")
-        page.wait_for_url(lambda url: parse_qs(urlsplit(url).query) == {"q": [words]})
-        # once all that was found is listed, the line above says how many pages it is
-        expect(page.locator("#search-results > p.search-summary")).to_have_text(
-            re.compile(r"\d|没有|did not"), timeout=10_000
+        dialog = page.locator("dialog.search")
+        if not dialog.is_visible():
+            page.keyboard.press("/")
+        dialog.locator("input").fill(words)
+        expect(dialog.locator(".hits")).to_have_attribute(
+            "data-query", words.strip(), timeout=20_000
         )
-        found = page.locator("ul.search > li > a")
+        found = dialog.locator(".hits a")
         return " ".join(found.evaluate_all("all => all.map(a => a.pathname)"))
 
     return find

@@ -76,7 +76,7 @@ def test_the_keyboard_reaches_the_text_and_the_search(visit):
     page.keyboard.press("Enter")
     assert page.evaluate("document.activeElement.id") == "content"
     page.keyboard.press("/")
-    expect(page.locator(".bar [type=search]")).to_be_focused()
+    expect(page.locator("dialog.search input")).to_be_focused()
 
 
 def test_code_can_be_copied(visit):

@@ -167,7 +167,9 @@ def assemble(target: Path, url: str) -> None:
         for name in NOT_PUBLISHED:
             place = site / edition / name
             shutil.rmtree(place) if place.is_dir() else place.unlink(missing_ok=True)
-        for name in {name for page in pages for name in STATIC.findall(page)}:
+        needed = {name for page in pages for name in STATIC.findall(page)}
+        needed |= {path.name for path in (built / "_static").glob("search-*.js")}
+        for name in needed:
             place = site / edition / "_static" / name
             place.parent.mkdir(parents=True, exist_ok=True)
             shutil.copy2(built / "_static" / name, place)

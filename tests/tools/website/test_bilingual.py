@@ -10,7 +10,7 @@ from sphinx.application import Sphinx
 from sphinx.errors import ExtensionError
 from sphinx.util.docutils import docutils_namespace
 
-from tools.website.ext import bilingual, mathml, search
+from tools.website.ext import bilingual, mathml
 from tools.workshop.notebook_files import METADATA
 
 EDITIONS = ("zh", "en", "both")
@@ -264,23 +264,3 @@ def test_formulas():
 def test_a_formula_with_an_error_shows_its_source():
     html = mathml.formula(r"\nonsense{<}", True)
     assert html == r"<code>\nonsense{&lt;}</code>"
-
-
-@pytest.mark.parametrize(
-    ("text", "expected"),
-    [
-        ("目标注意力", "目 标 注 意 力 目标 标注 注意 意力"),
-        ("塔", "塔"),
-        ("用 GAUC 评测", "用 GAUC 评 测 评测"),
-        ("x_1, DIN的gate", "x_1 DIN 的 gate"),
-    ],
-)
-def test_what_is_indexed(text, expected):
-    assert search.SearchPairs({}).split(text) == expected.split()
-
-
-@pytest.mark.parametrize(
-    ("word", "stem"), [("gates", "gate"), ("Weights", "weight"), ("注意", "注意")]
-)
-def test_stems(word, stem):
-    assert search.SearchPairs({}).stem(word) == stem

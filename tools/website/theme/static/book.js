@@ -44,8 +44,32 @@
     const slash = event.key === "/" && !typing && !event.ctrlKey && !event.metaKey;
     if (slash || (event.key === "k" && (event.ctrlKey || event.metaKey))) {
       event.preventDefault();
-      find("[type=search]").focus();
+      ask();
     }
+  });
+
+  // The search: its script comes when it is asked for. Without it the link leads to the
+  // page of the search.
+  const link = find(".ask");
+  const script = link.href.replace(/search\.html.*$/, "_static/search.js");
+  let searching;
+  const ask = async () => {
+    searching ||= typeof bookSearch === "undefined"
+      ? new Promise((done, failed) => {
+        document.head.append(Object.assign(document.createElement("script"), { src: script, onload: done, onerror: failed }));
+      })
+      : Promise.resolve();
+    try {
+      await searching;
+      bookSearch.open();
+    } catch {
+      location.href = link.href;
+    }
+  };
+  link.addEventListener("click", (event) => {
+    if (event.ctrlKey || event.metaKey || event.shiftKey) return;
+    event.preventDefault();
+    ask();
   });
 
   // Another edition opens at the section that is being read.
