@@ -253,7 +253,19 @@ def recurring_interests(
     }
 
 
-def topic_table(n_topics: int = 20, n_items: int = 5) -> Tensor:
-    """Topics of `recurring_interests` by item id: ``(I, n_topics)`` zeros and ones."""
-    table = torch.eye(n_topics).repeat_interleave(2 * n_items, 0)
+def topic_table(
+    n_topics: int = 20, n_items: int = 5, *, wrong: float = 0.0, seed: int = 0
+) -> Tensor:
+    """Topics of `recurring_interests` by item id: ``(I, n_topics)`` zeros and ones.
+
+    A share `wrong` of the items, drawn by `seed`, stands under another topic, also
+    drawn: so are categories that only point to what decides the clicks.
+    """
+    if not 0 <= wrong <= 1:
+        raise ValueError(f"wrong is {wrong}; expected a share from 0 to 1")
+    topic = torch.arange(n_topics).repeat_interleave(2 * n_items)
+    g = torch.Generator().manual_seed(seed)
+    moved = torch.randperm(len(topic), generator=g)[: round(wrong * len(topic))]
+    topic[moved] += torch.randint(1, n_topics, moved.shape, generator=g)
+    table = torch.eye(n_topics)[topic % n_topics]
     return torch.cat([torch.zeros(1, n_topics), table])

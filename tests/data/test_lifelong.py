@@ -155,6 +155,22 @@ def test_items_say_which_topic_they_are_of():
     assert world["relevant"].any(1).all()
 
 
+def test_some_items_stand_under_another_topic():
+    right = topic_table(8, 3)
+    for wrong in (0.0, 0.25, 1.0):
+        table = topic_table(8, 3, wrong=wrong, seed=4)
+        assert (table[0] == 0).all()
+        assert (table[1:].sum(1) == 1).all()  # one topic each, as before
+        assert (table != right).any(1).sum() == round(wrong * 48)
+    moved = topic_table(8, 3, wrong=1.0).argmax(1) - right.argmax(1)
+    assert len((moved[1:] % 8).unique()) == 7  # to any other, not always the next
+    a, b, c = (topic_table(8, 3, wrong=0.5, seed=s) for s in (0, 0, 1))
+    assert torch.equal(a, b)
+    assert not torch.equal(a, c)
+    with pytest.raises(ValueError, match="wrong is 1.5; expected a share from 0 to 1"):
+        topic_table(wrong=1.5)
+
+
 def test_visits_are_of_one_topic_and_one_moment_and_grow_older_backwards():
     world = recurring_interests(50, length=100, visit=5)
     for name in ("topic", "age"):
