@@ -3,9 +3,13 @@
 An operator takes one user's ``items`` and ``times``, both of length ``n``, oldest
 first, and gives new ones; what it is given stays as it was. Random operators: Liu et
 al. 2021 (CoSeRec); those that look at the time intervals: Dang et al. 2023
-(TiCoSeRec); both read from the released code.
+(TiCoSeRec); both read from the released code, from which three things depart. It is
+given one time more than items, the target's, so that its last item has an interval and
+may be chosen; its Ti-Crop of one or two items returns a random one; and CoSeRec's crop
+and reorder never draw the latest window. Here no operator knows the target's time, and
+all windows can be drawn.
 
-Rules that the papers leave open, the same for all:
+Rules that hold for all operators here:
 
 * a rate ``r`` means ``floor(r * n)`` items, and at least one where the docstring says;
 * interval ``i`` lies between events ``i`` and ``i + 1`` and belongs to the earlier

@@ -1,7 +1,11 @@
 """Which item goes with which: from who took both, from a model, or the better of both.
 
-As in CoSeRec (Liu et al. 2021), read from its released code. Dimension letters: ``N``
-users, ``I`` items (padding included), ``D`` width of an embedding.
+As in CoSeRec (Liu et al. 2021). `item_cf` is what its released code computes;
+`by_embedding` is not: there an item's product with itself and the padding row enter
+the minimum and the maximum, so that scores are lower, and the padding can be somebody's
+neighbour. Here pairs of two items alone count, and `hybrid` may therefore choose
+otherwise. Dimension letters: ``N`` users, ``I`` items (padding included), ``D`` width
+of an embedding.
 """
 
 from typing import NamedTuple

@@ -3,8 +3,9 @@
 Kang and McAuley, "Self-Attentive Sequential Recommendation", ICDM 2018; Liu et al.,
 "Contrastive Self-supervised Sequential Recommendation with Robust Augmentation", 2021;
 Dang et al., "Uniform Sequence Better", AAAI 2023. Layers as in the released code of the
-latter two. Dimension letters: ``B`` batch, ``L`` history length, ``D`` embedding, ``H``
-heads, ``V`` views of a user, ``I`` items (padding included).
+latter two, whose norms have an epsilon of 1e-12, though, and ours torch's 1e-5.
+Dimension letters: ``B`` batch, ``L`` history length, ``D`` embedding, ``H`` heads,
+``V`` views of a user, ``I`` items (padding included).
 """
 
 import math
