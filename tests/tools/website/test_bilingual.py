@@ -10,7 +10,7 @@ from sphinx.application import Sphinx
 from sphinx.errors import ExtensionError
 from sphinx.util.docutils import docutils_namespace
 
-from tools.website.ext import bilingual, mathml
+from tools.website.ext import bilingual, mathml, tagged_cells
 from tools.workshop.notebook_files import METADATA
 
 EDITIONS = ("zh", "en", "both")
@@ -264,3 +264,29 @@ def test_formulas():
 def test_a_formula_with_an_error_shows_its_source():
     html = mathml.formula(r"\nonsense{<}", True)
     assert html == r"<code>\nonsense{&lt;}</code>"
+
+
+def test_a_pandas_table_says_what_its_cells_are():
+    table = tagged_cells.tidy_table(
+        "<div>\n<style scoped>\n .dataframe {}\n</style>\n"
+        '<table border="1" class="dataframe"><thead><tr><th></th><th>said</th></tr>'
+        "</thead><tbody><tr><th>a</th><td>0.1</td></tr>"
+        "<tr><th>b</th><td>a long cell that may be broken</td></tr></tbody></table></div>"
+    )
+    assert "<style" not in table
+    assert '<td></td><th scope="col">said</th>' in table
+    assert '<th scope="row">a</th><td>0.1</td>' in table
+    assert '<td class="words">a long cell' in table
+    assert tagged_cells.tidy_table("<p>one</p>") == "<p>one</p>"
+
+
+def test_imports_are_folded_and_nothing_else():
+    lines = "\n".join(
+        f"import {name}" for name in ("os", "re", "json", "torch", "math")
+    )
+    cell = {"cell_type": "code", "metadata": {}, "outputs": [], "source": lines}
+    assert tagged_cells.is_imports(cell)
+    assert not tagged_cells.is_imports(cell | {"source": "import os\nx = 1"})
+    assert not tagged_cells.is_imports(cell | {"outputs": [{}]})
+    assert not tagged_cells.is_imports(cell | {"metadata": {"tags": ["hide-cell"]}})
+    assert not tagged_cells.is_imports(cell | {"cell_type": "markdown"})

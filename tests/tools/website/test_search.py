@@ -98,7 +98,7 @@ def test_a_name_in_code_counts_where_it_stands_first_and_not_if_it_is_everywhere
             "DIN",
             [part("a", code="fit_it DIN_x"), part("b", code="DIN_x")],
         ),
-        **{f"notebooks/{n}": (n, [part("c", code="fit_it")]) for n in range(9)},
+        **{f"notebooks/{n}": (str(n), [part("c", code="fit_it")]) for n in range(9)},
     }
     rows = search.data(pages)["parts"]
     assert [row[4] for row in rows[:3]] == ["DIN_x", "", ""]

@@ -23,7 +23,12 @@ TAG = re.compile(r"\\tag\{([^{}]*)\}\s*$")
 FORMULA = re.compile(r"<math\b.*?</math>", re.S)
 
 
-def formula(latex: str, display: bool, location: nodes.Node | None = None) -> str:
+def formula(
+    latex: str,
+    display: bool,
+    location: nodes.Node | None = None,
+    anchor: str = "",
+) -> str:
     """Give the HTML of a formula; if it has an error, warn and show its source text."""
     latex = latex.strip()
     number = TAG.search(latex) if display else None
@@ -37,7 +42,8 @@ def formula(latex: str, display: bool, location: nodes.Node | None = None) -> st
     if not display:
         return mathml
     label = f'<span class="eqno">({html.escape(number[1])})</span>' if number else ""
-    return f'<div class="math" tabindex="0">{mathml}{label}</div>\n'
+    name = f' id="{anchor}"' if anchor else ""
+    return f'<div class="math"{name} tabindex="0">{mathml}{label}</div>\n'
 
 
 def _visit_inline(self, node: nodes.math) -> None:
@@ -46,7 +52,8 @@ def _visit_inline(self, node: nodes.math) -> None:
 
 
 def _visit_block(self, node: nodes.math_block) -> None:
-    self.body.append(formula(node.astext(), True, node))
+    anchor = next(iter(node["ids"]), "")
+    self.body.append(formula(node.astext(), True, node, anchor))
     raise nodes.SkipNode
 
 

@@ -2,7 +2,9 @@
 
 import html
 import re
+import struct
 from pathlib import Path
+from urllib.parse import unquote
 
 from docutils import nodes
 from myst_nb.sphinx_ import HideCodeCellNode
@@ -10,11 +12,12 @@ from myst_nb.sphinx_ import HideCodeCellNode
 from tools.website.ext.bilingual import Block, pick
 
 EDITIONS = {
-    "zh": ("中文", "zh-CN"),
-    "en": ("English", "en"),
-    "both": ("双语", "zh-CN"),  # Chinese with English below
+    "zh": ("中文", "中", "zh-CN"),
+    "en": ("English", "En", "en"),
+    "both": ("双语", "双", "zh-CN"),  # Chinese with English below
 }
 DESCRIPTION_LENGTH = 150
+IMAGE = re.compile(r'<img\b[^>]*\bsrc="(?P<address>[^":]*_images/[^"]+)"[^>]*>')
 TABLE = re.compile(r'<table class="[^"]*docutils.*?</table>', re.S)
 
 
@@ -31,11 +34,11 @@ def add_context(app, pagename, templatename, context, doctree) -> None:
     context["editions"] = EDITIONS
     context["say"] = lambda zh, en: pick(f"{zh} | {en}", edition)
     context["title"] = re.sub("<[^>]+>", "", context.get("title") or "")
-    context["html_lang"] = EDITIONS[edition][1]
+    context["html_lang"] = EDITIONS[edition][-1]
     context["description"] = description(doctree, edition) if doctree else ""
     options = app.config.html_theme_options
     if "body" in context:
-        context["body"] = mended(context["body"])
+        context["body"] = mended(context["body"], app.builder, context["say"])
     context["site_url"] = app.config.site_url
     context["repository"] = options.get("repository_url", "")
     branch = options.get("repository_branch", "main")
@@ -47,11 +50,12 @@ def add_context(app, pagename, templatename, context, doctree) -> None:
             {
                 "edition": key,
                 "name": name,
+                "short": short,
                 "lang": lang,
                 "href": f"{up}{key}/{page}",
                 "url": f"{app.config.site_url}{key}/{page}",
             }
-            for key, (name, lang) in EDITIONS.items()
+            for key, (name, short, lang) in EDITIONS.items()
         ]
         if app.config.has_twins
         else []
@@ -67,10 +71,47 @@ def add_context(app, pagename, templatename, context, doctree) -> None:
         }
 
 
-def mended(body: str) -> str:
-    """Let wide tables scroll, and call the entries of a bibliography no list items."""
+def mended(body: str, builder, say) -> str:
+    """Let wide tables scroll, give images their size, speak the edition's language.
+
+    The entries of a bibliography are no list items.
+    """
     body = body.replace('role="list" class="citation', 'class="citation')
-    return TABLE.sub(r'<div class="wide-table">\g<0></div>', body)
+    body = body.replace(
+        'title="Link to this heading"',
+        f'title="{say("本节的链接", "Link to this section")}"',
+    )
+    body = TABLE.sub(r'<div class="wide-table">\g<0></div>', body)
+    files = {name: Path(path) for path, name in builder.images.items()}
+    count = iter(range(10**6))
+    return IMAGE.sub(lambda found: image(found, files, next(count)), body)
+
+
+def image(found: re.Match, files: dict[str, Path], number: int) -> str:
+    """Write an image with its size; it loads when it is near, and opens in full."""
+    tag, address = found[0], found["address"]
+    path = files.get(unquote(address.rpartition("/")[2]))
+    size = dimensions(path) if path and path.exists() else None
+    if size is None:
+        return tag
+    more = f' width="{size[0]}" height="{size[1]}"'
+    more += ' loading="lazy"' if number else ""
+    if path.suffix == ".svg" and b"<image" not in path.read_bytes():
+        more += ' class="drawn"'
+    return f'<a class="zoom" href="{address}">{tag[:-1].rstrip("/ ")}{more}></a>'
+
+
+def dimensions(path: Path) -> tuple[int, int] | None:
+    """Give the width and height of an image in pixels; None if it does not say."""
+    start = path.read_bytes()[:2000]
+    if path.suffix == ".png":
+        return struct.unpack(">II", start[16:24])
+    sizes = re.findall(rb'<svg[^>]*?\b(width|height)="([\d.]+)(?:pt|px)?"', start)
+    sizes += re.findall(rb'\b(width|height)="([\d.]+)(?:pt|px)?"', start)
+    told = {name.decode(): float(value) * 4 / 3 for name, value in reversed(sizes)}
+    if len(told) < 2:
+        return None
+    return round(told["width"]), round(told["height"])
 
 
 def description(doctree: nodes.document, edition: str) -> str:

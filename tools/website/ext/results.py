@@ -15,7 +15,7 @@ from docutils import nodes
 from sphinx import addnodes
 from sphinx.util.docutils import SphinxDirective
 
-from tools.website.ext.bilingual import block, both, phrase
+from tools.website.ext.bilingual import SEPARATOR, block, both, phrase
 from tools.workshop.notebook_files import ROOT
 
 YARDSTICK = ROOT / "recsys_tutorial" / "yardstick.csv"
@@ -51,16 +51,20 @@ def figure(record: dict) -> str:
 
 
 class Results(SphinxDirective):
-    """One table for each notebook that has claims, under a link to its chapter."""
+    """How many claims hold, then a section for each notebook that has some."""
 
     def run(self) -> list[nodes.Node]:
         found: list[nodes.Node] = []
+        every: list[dict] = []
         for docname in self.notebooks():
             self.env.note_dependency(self.env.doc2path(docname))
             records = claims_in(Path(self.env.doc2path(docname)))
             if records:
-                found += [self.chapter(docname), table(records)]
-        return found or [
+                every += records
+                found.append(self.chapter(docname, table(records)))
+        if found:
+            return [tally(every), *found]
+        return [
             block("zh", nodes.paragraph("", "还没有一章执行完毕。")),
             block("en", nodes.paragraph("", "No chapter has been run yet.")),
         ]
@@ -75,19 +79,43 @@ class Results(SphinxDirective):
             and self.env.doc2path(name).endswith(".ipynb")
         ]
 
-    def chapter(self, docname: str) -> nodes.paragraph:
-        """Link to a chapter, by its own title."""
-        link = addnodes.pending_xref(
+    def chapter(self, docname: str, claims: nodes.table) -> nodes.section:
+        """Make a chapter's section: its title, which leads there, and its table."""
+        path = Path(self.env.doc2path(docname))
+        first = json.loads(path.read_text(encoding="utf-8"))["cells"][0]
+        halves = (
+            "".join(first["source"]).partition("\n")[0].lstrip("# ").split(SEPARATOR)
+        )
+        title = nodes.title("", "", *(self.link(docname, half) for half in halves))
+        title.insert(1, nodes.Text(SEPARATOR))
+        section = nodes.section("", title, claims, names=[docname])
+        section["ids"].append(nodes.make_id(docname.rpartition("/")[2]))
+        self.state.document.note_implicit_target(section, section)
+        return section
+
+    def link(self, docname: str, words: str) -> addnodes.pending_xref:
+        """Link to a chapter."""
+        return addnodes.pending_xref(
             "",
-            nodes.inline(),
+            nodes.inline("", words),
             refdoc=self.env.docname,
             refdomain="std",
             reftype="doc",
             reftarget="/" + docname,
-            refexplicit=False,
+            refexplicit=True,
             refwarn=True,
         )
-        return nodes.paragraph("", "", link, classes=["results-chapter"])
+
+
+def tally(records: list[dict]) -> nodes.container:
+    """Say how many claims hold, were not seen, are reversed; the page filters by it."""
+    found = nodes.container("", classes=["tally"])
+    for verdict, (zh, en) in VERDICTS.items():
+        count = sum(record["verdict"] == verdict for record in records)
+        words = [*both(zh, en), nodes.Text(f" {count}")]
+        classes = ["verdict", verdict.replace(" ", "-")]
+        found += nodes.paragraph("", "", nodes.inline("", "", *words, classes=classes))
+    return found
 
 
 class Yardstick(SphinxDirective):
@@ -169,7 +197,8 @@ def row(record: dict) -> nodes.row:
         classes=["verdict", verdict.replace(" ", "-")],
     )
     cells = [says, measured, [nodes.paragraph("", "", badge)]]
-    return nodes.row("", *(nodes.entry("", *cell) for cell in cells))
+    entries = [nodes.entry("", *cell) for cell in cells]
+    return nodes.row("", *entries, classes=[verdict.replace(" ", "-")])
 
 
 def small(text: str) -> nodes.paragraph:

@@ -186,12 +186,12 @@ def concepts(order: list[str]) -> list[list]:
     found = terms.places()
     return [
         [
-            terms.names(en) + terms.names(zh),
-            order.index(found[en].page),
-            found[en].anchor,
+            terms.names(term.en) + terms.names(term.zh),
+            order.index(found[term.en].page),
+            found[term.en].anchor,
         ]
-        for en, zh in terms.glossary()
-        if en in found and found[en].page in order
+        for term in terms.glossary()
+        if term.en in found and found[term.en].page in order
     ]
 
 

@@ -63,7 +63,11 @@ def tag_cells(notebook: dict, name: str, edition: str) -> dict:
         for output in cell.get("outputs", []):
             data = output.get("data", {})
             if "text/html" in data:
-                data["text/html"] = keep_html("".join(data["text/html"]), edition)
+                text = keep_html("".join(data["text/html"]), edition)
+                data["text/html"] = tidy_table(text)
+        if is_imports(cell):
+            tags = cell["metadata"].setdefault("tags", [])
+            cell["metadata"]["tags"] = [*tags, "hide-input"]
     return notebook
 
 
@@ -73,6 +77,40 @@ def keep_html(text: str, edition: str) -> str:
         return text
     other = {"zh": "en", "en": "zh"}[edition]
     return re.sub(rf'\s*<span class="lang-{other}"[^>]*>[^<]*</span>', "", text)
+
+
+def tidy_table(text: str) -> str:
+    """Say in the HTML of a pandas table what its cells are.
+
+    Heads get their scope, an empty corner is no head, cells of words may be broken
+    into lines, and the style that pandas adds to each table is left out.
+    """
+    text = re.sub(r"<style scoped>.*?</style>\s*", "", text, flags=re.S)
+    if 'class="dataframe"' not in text:
+        return text
+    head, found, body = text.partition("<tbody>")
+    head = head.replace("<th></th>", "<td></td>").replace("<th>", '<th scope="col">')
+    body = re.sub(r"<th\b(?! scope)", '<th scope="row"', body)
+    body = re.sub(r"<(td|th)\b([^>]*)>([^<]*)", _cell_of_words, body)
+    return head + found + body
+
+
+def _cell_of_words(found: re.Match) -> str:
+    """Mark a cell whose text is long, and can be broken into lines."""
+    tag, more, text = found.groups()
+    if len(text) > 16 and re.search("[ \u4e00-\u9fff]", text):
+        more += ' class="words"'
+    return f"<{tag}{more}>{text}"
+
+
+def is_imports(cell: dict) -> bool:
+    """Whether a cell imports what a chapter needs: of use to few of its readers."""
+    if cell["cell_type"] != "code" or cell.get("outputs"):
+        return False
+    tags = cell["metadata"].get("tags", [])
+    hidden = {"hide-input", "hide-cell", "solution", "check", "bootstrap"}
+    lines = re.findall(r"^(?:import|from) \w", _text(cell), re.M)
+    return len(lines) >= 5 and not hidden & set(tags)
 
 
 def _language(cell: dict, where: str) -> str | None:

@@ -1,11 +1,13 @@
-// What a page does beyond being read: theme, editions, menu, sections, copying.
-// Everything here is an extra; the page is complete without it.
+// What a page does beyond being read: theme, editions, menu, sections, search, copying.
+// Everything here is an extra; the page is complete without it. Nothing is measured
+// before the reader scrolls, so that the browser need not lay out what is out of sight.
 "use strict";
 
 (() => {
   const root = document.documentElement;
   const all = (selector) => [...document.querySelectorAll(selector)];
   const find = (selector) => document.querySelector(selector);
+  const speak = (zh, en) => ({ zh, en })[root.dataset.edition] || `${zh} · ${en}`;
   const store = {
     set(key, value) {
       try {
@@ -13,11 +15,6 @@
       } catch { /* no storage: nothing is remembered */ }
     },
   };
-  const labels = {
-    zh: { copy: "复制", copied: "已复制" },
-    en: { copy: "Copy", copied: "Copied" },
-    both: { copy: "复制 · Copy", copied: "已复制 · Copied" },
-  }[root.dataset.edition];
 
   // Light or dark: what the system says, until a reader says otherwise.
   find(".theme").addEventListener("click", () => {
@@ -27,18 +24,30 @@
     store.set("theme", theme);
   });
 
-  // The list of chapters, on a narrow screen.
-  const menu = find(".menu");
-  const chapters = find("#chapters");
-  const unfold = (open) => {
-    chapters.classList.toggle("open", open);
-    menu.setAttribute("aria-expanded", String(open));
+  // On a narrow screen the list of chapters and the list of sections are sheets, each
+  // with its button in the bar.
+  const sheets = [[find(".menu"), find("#chapters")], [find(".where"), find("#on-this-page")]]
+    .filter(([button, sheet]) => button && sheet);
+  const unfold = (button, sheet, open) => {
+    sheet.classList.toggle("open", open);
+    button.setAttribute("aria-expanded", String(open));
+    root.classList.toggle("covered", open);
+    if (open) sheet.querySelector("[aria-current]")?.scrollIntoView({ block: "center" });
   };
-  menu.addEventListener("click", () => unfold(!chapters.classList.contains("open")));
+  for (const [button, sheet] of sheets) {
+    button.addEventListener("click", () => {
+      const open = !sheet.classList.contains("open");
+      for (const [other, its] of sheets) unfold(other, its, its === sheet && open);
+    });
+    sheet.addEventListener("click", (event) => {
+      if (event.target.closest("a")) unfold(button, sheet, false);
+    });
+  }
   document.addEventListener("keydown", (event) => {
-    if (event.key === "Escape" && chapters.classList.contains("open")) {
-      unfold(false);
-      menu.focus();
+    const open = sheets.find(([, sheet]) => sheet.classList.contains("open"));
+    if (event.key === "Escape" && open) {
+      unfold(...open, false);
+      open[0].focus();
     }
     const typing = /^(INPUT|TEXTAREA|SELECT)$/.test(document.activeElement.tagName);
     const slash = event.key === "/" && !typing && !event.ctrlKey && !event.metaKey;
@@ -72,63 +81,187 @@
     ask();
   });
 
-  // Another edition opens at the section that is being read.
-  const sections = all("article section[id]");
-  const current = () => {
-    if (!sections.length) return undefined;
-    const top = parseFloat(getComputedStyle(sections[0]).scrollMarginTop) + 8;
-    return sections.filter((s) => s.getBoundingClientRect().top <= top).pop();
+  // What is being read: the last element of a kind that begins above the upper edge.
+  const reading = (elements) => {
+    const edge = 80;  // the bar, and a little
+    let from = 0, to = elements.length;  // they come in the order of the page
+    while (from < to) {
+      const half = (from + to) >> 1;
+      if (elements[half].getBoundingClientRect().top <= edge) from = half + 1;
+      else to = half;
+    }
+    return elements[from - 1];
   };
+
+  // Another edition opens at the very place: both have the same cells, one by one, and
+  // what the editions say in turns counts as one.
+  const sections = all("article section[id]");
+  const pieces = (section) => [...section.children].filter((e) => e.tagName !== "SECTION"
+    && !(root.dataset.edition === "both" && e.matches(".lang-en")));
   store.set("edition", root.dataset.edition);
-  for (const link of all(".editions a")) {
-    link.addEventListener("click", () => {
-      const section = current();
-      link.hash = section && scrollY > 0 ? section.id : "";
-      if (location.search) link.search = location.search;
-      store.set("edition", link.dataset.edition);
+  for (const other of all(".editions a")) {
+    other.addEventListener("click", () => {
+      const section = scrollY > 0 ? reading(sections) : undefined;
+      other.hash = section ? section.id : "";
+      if (location.search) other.search = location.search;
+      store.set("edition", other.dataset.edition);
+      const within = section ? pieces(section) : [];
+      const piece = within.indexOf(reading(within));
+      try {
+        sessionStorage.setItem("place", JSON.stringify([section?.id, piece]));
+      } catch { /* then it opens at the section */ }
     });
   }
+  try {
+    const [id, piece] = JSON.parse(sessionStorage.getItem("place") || "[]");
+    sessionStorage.removeItem("place");
+    const section = id && location.hash === `#${id}` && document.getElementById(id);
+    const target = section && piece > 0 && pieces(section)[piece];
+    if (target) requestAnimationFrame(() => target.scrollIntoView());
+  } catch { /* then it stays at the section */ }
 
-  // The section that is being read is marked in the list of sections.
-  const links = new Map(all(".sections a").map((a) => [decodeURIComponent(a.hash.slice(1)), a]));
-  let waiting = false;
+  // The section that is being read is marked in the list of sections, which follows,
+  // and named in the bar of a narrow screen.
+  const links = new Map(all(".sections a[href*='#']").map((a) => [decodeURIComponent(a.hash.slice(1)), a]));
+  const follow = (list, entry) => {
+    if (!entry || getComputedStyle(list).overflowY !== "auto") return;
+    const box = list.getBoundingClientRect(), at = entry.getBoundingClientRect();
+    if (at.top < box.top + 8 || at.bottom > box.bottom - 8) {
+      list.scrollTop += at.top - box.top - box.height / 2;
+    }
+  };
+  let waiting = false, marked;
   const mark = () => {
     waiting = false;
-    const id = current()?.id;
-    for (const [name, link] of links) {
-      if (name === id) link.setAttribute("aria-current", "true");
-      else link.removeAttribute("aria-current");
-    }
+    const entry = links.get(reading(sections)?.id);
+    if (entry === marked) return;
+    marked?.removeAttribute("aria-current");
+    entry?.setAttribute("aria-current", "true");
+    marked = entry;
+    follow(find("#on-this-page"), entry);
+    const title = find(".where span");
+    if (title) title.textContent = entry?.textContent || title.dataset.title;
   };
   if (links.size) {
     addEventListener("scroll", () => {
       if (!waiting) requestAnimationFrame(mark);
       waiting = true;
     }, { passive: true });
-    mark();
+  }
+  const idle = window.requestIdleCallback || setTimeout;
+  idle(() => follow(find("#chapters"), find("#chapters [aria-current]")));
+
+  // What scrolls sideways can be reached by the keyboard, and shows that there is more.
+  const boxes = "pre, div.math, .map, .wide-table, .cell_output .output";
+  const more = ({ target: box }) => {
+    box.classList.toggle("more", box.scrollLeft + box.clientWidth < box.scrollWidth - 2);
+  };
+  const reach = (box) => {
+    const wide = box.scrollWidth > box.clientWidth + 1;
+    if (wide) box.tabIndex = 0;
+    else box.removeAttribute("tabindex");
+    more({ target: box });
+    box.removeEventListener("scroll", more);
+    if (wide) box.addEventListener("scroll", more, { passive: true });
+  };
+  const seen = new IntersectionObserver((entries) => {
+    for (const entry of entries) if (entry.isIntersecting) reach(entry.target);
+  }, { rootMargin: "200px" });
+  for (const box of all(boxes)) seen.observe(box);
+  addEventListener("resize", () => {
+    for (const box of all(boxes)) {
+      seen.unobserve(box);  // to be measured again when it is near
+      seen.observe(box);
+    }
+  });
+
+  // The results: those of one verdict alone.
+  const verdicts = all(".tally .verdict");
+  for (const badge of verdicts) {
+    const button = Object.assign(document.createElement("button"), { type: "button", className: badge.className });
+    button.append(...badge.childNodes);
+    button.setAttribute("aria-pressed", "false");
+    badge.replaceWith(button);
+    button.addEventListener("click", () => {
+      const chosen = button.getAttribute("aria-pressed") === "false" && button.classList[1];
+      for (const other of all(".tally button")) other.setAttribute("aria-pressed", String(other === button && !!chosen));
+      for (const row of all("table.claims tbody tr")) row.hidden = chosen && !row.classList.contains(chosen);
+      for (const table of all("table.claims")) table.closest("section").hidden = !table.querySelector("tbody tr:not([hidden])");
+    });
   }
 
-  // What scrolls sideways can be reached by the keyboard.
-  const reach = () => {
-    for (const box of all("pre, div.math, .map, .wide-table, .output")) {
-      if (box.scrollWidth > box.clientWidth) box.tabIndex = 0;
-      else box.removeAttribute("tabindex");
-    }
-  };
-  addEventListener("resize", reach);
-  addEventListener("load", reach);
+  // The glossary: the lines that hold what is typed.
+  const terms = find("table.terms");
+  if (terms) {
+    const filter = Object.assign(document.createElement("input"), { type: "search", className: "filter" });
+    filter.placeholder = speak("筛选：门控，gate", "filter: gate, embedding");
+    filter.setAttribute("aria-label", speak("筛选术语", "Filter the terms"));
+    filter.addEventListener("input", () => {
+      const sought = filter.value.trim().toLowerCase();
+      for (const row of terms.querySelectorAll("tbody tr")) row.hidden = !row.textContent.toLowerCase().includes(sought);
+    });
+    terms.before(filter);
+  }
+
+  // What a link points to is shown beside it: an equation, a figure, what a term means.
+  let preview;
+  const hide = () => preview?.remove();
+  for (const pointer of all("a.points, a.term")) {
+    const says = pointer.matches(".term") && pointer.title;  // what the term is
+    pointer.removeAttribute("title");
+    const show = () => {
+      const target = says || document.getElementById(decodeURIComponent(pointer.hash.slice(1)));
+      const shown = says || (target?.matches("div.math") ? target : target?.querySelector("img"))?.cloneNode(true);
+      hide();
+      if (!shown) return;
+      preview = Object.assign(document.createElement("div"), { className: "preview" });
+      if (!says) {
+        shown.removeAttribute("id");
+        shown.removeAttribute("tabindex");
+      }
+      preview.setAttribute("role", "tooltip");
+      preview.append(says ? says.replaceAll("$", "").replaceAll("\\", "") : shown);
+      document.body.append(preview);
+      const at = pointer.getBoundingClientRect(), size = preview.getBoundingClientRect();
+      const above = at.top > size.height + 70;
+      preview.style.top = `${scrollY + (above ? at.top - size.height - 8 : at.bottom + 8)}px`;
+      preview.style.left = `${Math.max(8, Math.min(at.left, innerWidth - size.width - 16))}px`;
+    };
+    for (const kind of ["mouseenter", "focus"]) pointer.addEventListener(kind, show);
+    for (const kind of ["mouseleave", "blur", "click"]) pointer.addEventListener(kind, hide);
+  }
+  addEventListener("keydown", (event) => { if (event.key === "Escape") hide(); });
+
+  // A figure opens in its full size.
+  let large;
+  for (const figure of all("a.zoom")) {
+    figure.addEventListener("click", (event) => {
+      if (event.ctrlKey || event.metaKey || event.shiftKey) return;
+      event.preventDefault();
+      if (!large) {
+        large = Object.assign(document.createElement("dialog"), { className: "zoomed" });
+        large.setAttribute("aria-label", speak("放大的图", "The figure, enlarged"));
+        large.addEventListener("click", () => large.close());
+        document.body.append(large);
+      }
+      const close = Object.assign(document.createElement("button"), { type: "button", className: "close", textContent: speak("关闭", "Close") });
+      const image = figure.querySelector("img").cloneNode();
+      image.loading = "eager";
+      large.replaceChildren(close, image);
+      large.showModal();
+    });
+  }
 
   // Code can be copied.
-  for (const box of navigator.clipboard ? all(".cell_input, article section > div > .highlight") : []) {
-    const button = document.createElement("button");
-    button.type = "button";
-    button.className = "copy";
-    button.textContent = labels.copy;
+  all(navigator.clipboard ? ".cell_input, article section > div > .highlight" : "none").forEach((box, n) => {
+    const copy = speak("复制", "Copy");
+    const button = Object.assign(document.createElement("button"), { type: "button", className: "copy", textContent: copy });
+    button.setAttribute("aria-label", `${copy} ${n + 1}`);
     button.addEventListener("click", async () => {
       await navigator.clipboard.writeText(box.querySelector("pre").textContent.trimEnd());
-      button.textContent = labels.copied;
-      setTimeout(() => { button.textContent = labels.copy; }, 1500);
+      button.textContent = speak("已复制", "Copied");
+      setTimeout(() => { button.textContent = copy; }, 1500);
     });
     box.append(button);
-  }
+  });
 })();

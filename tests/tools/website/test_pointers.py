@@ -1,0 +1,147 @@
+from types import SimpleNamespace
+
+import docutils.frontend
+import docutils.utils
+import pytest
+from docutils import nodes
+
+from tools.website.ext import pointers, terms
+from tools.website.ext.bilingual import block
+
+
+def caption(name, *more):
+    return nodes.paragraph("", "", nodes.Text(""), nodes.strong("", name), *more)
+
+
+def drawing():
+    return nodes.container("", classes=["cell", "tag_hide-input"])
+
+
+def document(*children, name="notebooks/sequence/din", edition="zh"):
+    settings = docutils.frontend.get_default_settings()
+    found = docutils.utils.new_document("page", settings)
+    found += nodes.section("", nodes.title("", "图 1"), *children, ids=["top"])
+    env = SimpleNamespace(docname=name)
+    config = SimpleNamespace(edition=edition)
+    found.settings.env = SimpleNamespace(
+        docname=name, app=SimpleNamespace(config=config), config=config
+    )
+    return found, env, config
+
+
+def transformed(kind, *children, **options):
+    found, env, config = document(*children, **options)
+    transform = kind.__new__(kind)
+    transform.document = found
+    type(transform).env = property(lambda self: env)
+    type(transform).config = property(lambda self: config)
+    transform.apply()
+    return found
+
+
+@pytest.fixture
+def page(monkeypatch):
+    for kind in (pointers.PointToThings, terms.LinkTerms):
+        monkeypatch.setattr(kind, "env", None)
+        monkeypatch.setattr(kind, "config", None)
+    return transformed
+
+
+def links(found):
+    return [(a.astext(), a["refid"]) for a in found.findall(nodes.reference)]
+
+
+def test_a_figure_is_named_by_the_caption_below_it(page):
+    figure = drawing()
+    said = nodes.paragraph("", "", nodes.Text("见图 2，也见图 7。"))
+    found = page(
+        pointers.PointToThings, said, figure, caption("图 2", nodes.Text("，完"))
+    )
+    assert figure["ids"] == ["fig-2"]
+    assert links(found) == [("图 2", "fig-2")]  # there is no figure 7
+    assert said.astext() == "见图 2，也见图 7。"
+
+
+def test_in_both_languages_a_figure_has_one_anchor(page):
+    figure = drawing()
+    found = page(
+        pointers.PointToThings,
+        figure,
+        block("zh", caption("图 1")),
+        block("en", caption("Figure 1", nodes.Text(" as Figure 1"))),
+        edition="both",
+    )
+    assert figure["ids"] == ["fig-1"]
+    assert links(found) == [("Figure 1", "fig-1")]
+
+
+@pytest.mark.parametrize(
+    ("said", "shown"),
+    [
+        ("由式（3）得", [("式（3）", "eq-3")]),
+        (
+            "by Eq. (3), and Eqs. (3) to (5)",
+            [("Eq. (3)", "eq-3"), ("Eqs. (3)", "eq-3")],
+        ),
+        ("式（9）", []),
+        ("函数（3）", []),
+    ],
+)
+def test_an_equation_is_named_by_its_number(page, said, shown):
+    equation = nodes.math_block("", r"y = x \tag{3}")
+    found = page(
+        pointers.PointToThings, equation, nodes.paragraph("", "", nodes.Text(said))
+    )
+    assert equation["ids"] == ["eq-3"]
+    assert links(found) == shown
+
+
+def test_numbers_of_every_kind_are_anchors():
+    assert [pointers.equation(n) for n in ("3", "2.1", "3'", "A1")] == [
+        "eq-3",
+        "eq-2-1",
+        "eq-3p",
+        "eq-a1",
+    ]
+
+
+def test_headings_code_and_other_pages_are_left_alone(page):
+    code = nodes.literal("", "图 2")
+    children = (drawing(), caption("图 2"), nodes.paragraph("", "", code))
+    assert links(page(pointers.PointToThings, *children)) == []
+    said = nodes.paragraph("", "", nodes.Text("图 2"))
+    children = (drawing(), caption("图 2"), said)
+    assert links(page(pointers.PointToThings, *children, name="book/index")) == []
+
+
+def test_a_term_is_linked_once_and_not_where_it_is_explained(page, monkeypatch):
+    place = terms.Place("notebooks/multitask/mmoe", "the-gate")
+    monkeypatch.setattr(terms, "places", lambda: {"gate": place})
+    words = [terms.Term("gate", "门控", "", "分配权重", "gives weights")]
+    monkeypatch.setattr(terms, "glossary", lambda: words)
+
+    def said():
+        return [nodes.paragraph("", "", nodes.Text("门控与门控")) for _ in range(2)]
+
+    found = page(terms.LinkTerms, *said())
+    (link,) = found.findall(nodes.reference)
+    assert link["refuri"] == "../../book/glossary.html#term-gate"
+    assert link["reftitle"] == "分配权重"
+    assert found.astext().count("门控与门控") == 2
+    own = page(terms.LinkTerms, *said(), name="notebooks/multitask/mmoe")
+    assert list(own.findall(nodes.reference)) == []
+
+
+def test_a_term_of_one_character_is_part_of_too_many_words():
+    term = terms.Term("tower", "塔", "", "", "")
+    assert terms.pattern(term, "zh") is None
+    assert terms.pattern(term, "en").search("two towers")[0] == "towers"
+    assert not terms.pattern(term, "en").search("towering")
+
+
+def test_every_term_is_explained_in_a_sentence_of_either_language():
+    for term in terms.glossary():
+        assert term.zh_says.endswith("。"), term
+        assert term.en_says.endswith("."), term
+        assert len(term.zh_says) < 60, term
+        assert len(term.en_says.split()) < 30, term

@@ -1,0 +1,134 @@
+"""Figures and equations that can be pointed at, and the words that point to them.
+
+In a notebook an equation has its number in ``\\tag{3}``, and the text below a figure
+begins with its name in bold, **图 1** or **Figure 1**. Each gets an anchor, ``eq-3``
+and ``fig-1``, the same in all editions; where the text says 式（3）, Eq. (3), 图 1 or
+Figure 1, it becomes a link, which the page shows a preview of.
+"""
+
+import re
+
+from docutils import nodes
+from docutils.nodes import make_id
+from sphinx.transforms import SphinxTransform
+
+from tools.website.ext.mathml import TAG
+
+CAPTION = re.compile(r"(?:图|Figure) (\d+)$")
+MENTION = re.compile(
+    r"(?:图|Figures?) (?P<figure>\d+)"
+    r"|(?:式|Eqs?\.) ?[（(](?P<equation>[^（）()\s]{1,6})[）)]"
+)
+PLAIN = (nodes.literal, nodes.reference, nodes.title, nodes.raw, nodes.math)
+
+
+class PointToThings(SphinxTransform):
+    """Name figures and equations, and link what is said of them."""
+
+    default_priority = 330  # when the other edition's text is gone
+
+    def apply(self) -> None:
+        if not self.env.docname.startswith("notebooks/"):
+            return
+        for number, node in {**self.figures(), **self.equations()}.items():
+            if number not in self.document.ids:
+                node["ids"].append(number)
+                self.document.ids[number] = node
+        for text in list(self.document.findall(nodes.Text)):
+            if not inside(text, PLAIN) and not self.is_name(text):
+                self.link(text)
+
+    def equations(self) -> dict[str, nodes.Element]:
+        """Find the numbered formulas by their anchors, the first of each number."""
+        found: dict[str, nodes.Element] = {}
+        for node in self.document.findall(nodes.math_block):
+            if number := TAG.search(node.astext().strip()):
+                found.setdefault(equation(number[1]), node)
+        return found
+
+    def figures(self) -> dict[str, nodes.Element]:
+        """Find what stands above each caption, by its anchor."""
+        found: dict[str, nodes.Element] = {}
+        for strong in self.document.findall(nodes.strong):
+            name = CAPTION.match(strong.astext())
+            paragraph = strong.parent
+            if name and isinstance(paragraph, nodes.paragraph) and begins(strong):
+                paragraph["classes"].append("caption")
+                above = drawn_above(paragraph)
+                found.setdefault(f"fig-{name[1]}", above or paragraph)
+        return found
+
+    def is_name(self, text: nodes.Text) -> bool:
+        """Whether it is the name of a figure below it, or of an exercise."""
+        return isinstance(text.parent, nodes.strong) and bool(CAPTION.match(text))
+
+    def link(self, text: nodes.Text) -> None:
+        """Put links in the place of what is mentioned, if it is on this page."""
+        pieces: list[nodes.Node] = []
+        end = 0
+        for found in MENTION.finditer(text):
+            anchor = (
+                f"fig-{found['figure']}"
+                if found["figure"]
+                else equation(found["equation"])
+            )
+            if anchor not in self.document.ids:
+                continue
+            if found.start() > end:
+                pieces.append(nodes.Text(text[end : found.start()]))
+            said = found[0]
+            pieces.append(
+                nodes.reference(
+                    "", said, refid=anchor, internal=True, classes=["points"]
+                )
+            )
+            end = found.end()
+        if pieces:
+            if end < len(text):
+                pieces.append(nodes.Text(text[end:]))
+            parent, at = text.parent, text.parent.index(text)
+            parent[at : at + 1] = pieces
+
+
+def equation(number: str) -> str:
+    """Name the anchor of an equation: (2.1) is ``eq-2-1``, (3') is ``eq-3p``."""
+    return "eq-" + (
+        make_id("n" + number.replace("'", "p").replace("′", "p"))[1:] or "x"
+    )
+
+
+def begins(node: nodes.Node) -> bool:
+    """Whether a node is the first in its paragraph; MyST puts empty text before it."""
+    before = node.parent.children[: node.parent.index(node)]
+    return not "".join(child.astext() for child in before)
+
+
+def inside(node: nodes.Node, kinds: tuple) -> bool:
+    """Whether a node lies in another of these kinds."""
+    while node.parent is not None:
+        node = node.parent
+        if isinstance(node, kinds):
+            return True
+    return False
+
+
+def drawn_above(paragraph: nodes.paragraph) -> nodes.Element | None:
+    """Give the cell right above a caption, past the caption in the other language."""
+    node: nodes.Node = paragraph
+    while node.parent is not None and not isinstance(node.parent, nodes.section):
+        node = node.parent
+    if node.parent is None:
+        return None
+    before = node.parent.children[: node.parent.index(node)]
+    for sibling in reversed(before):
+        if isinstance(sibling, nodes.container) and "cell" in sibling["classes"]:
+            return sibling
+        if isinstance(sibling, nodes.section | nodes.title):
+            return None
+    return None
+
+
+def setup(app):
+    """Do it for each notebook."""
+    app.add_transform(PointToThings)
+    return {"version": "1", "parallel_read_safe": True, "parallel_write_safe": True}
