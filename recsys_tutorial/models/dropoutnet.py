@@ -22,6 +22,7 @@ def standardise(latent: Tensor, limit: float = 5.0) -> Tensor:
 
     Rows of zeros are those that the latent model never saw. They take no part in mean
     and deviation, and their zeros become the average of all others: a neutral input.
+    The deviation is the sample's; the authors' code has the population's.
 
     Parameters
     ----------
@@ -150,7 +151,11 @@ class Tower(nn.Module):
         self.net = nn.Sequential(*layers, nn.Linear(width, rank))
 
     def draw(self, n):
-        """Algorithm 1: an option for each of `n` rows, by torch's own generator."""
+        """An option for each of `n` rows, by torch's own generator.
+
+        Each side draws for itself, as in the authors' code; in the paper's Algorithm 1
+        a pair gets one option, so that never both are dropped.
+        """
         shares = torch.tensor(self.shares, device=self.latent.device)
         return shares.multinomial(n, replacement=True)  # (B,)
 
