@@ -271,7 +271,7 @@ def test_a_pandas_table_says_what_its_cells_are():
         "<div>\n<style scoped>\n .dataframe {}\n</style>\n"
         '<table border="1" class="dataframe"><thead><tr><th></th><th>said</th></tr>'
         "</thead><tbody><tr><th>a</th><td>0.1</td></tr>"
-        "<tr><th>b</th><td>a long cell that may be broken</td></tr></tbody></table></div>"
+        "<tr><th>b</th><td>a long cell that may be broken</td></tr></tbody></table>"
     )
     assert "<style" not in table
     assert '<td></td><th scope="col">said</th>' in table

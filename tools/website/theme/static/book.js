@@ -32,7 +32,7 @@
     sheet.classList.toggle("open", open);
     button.setAttribute("aria-expanded", String(open));
     root.classList.toggle("covered", open);
-    if (open) sheet.querySelector("[aria-current]")?.scrollIntoView({ block: "center" });
+    if (open) sheet.querySelector("[aria-current], .current > a")?.scrollIntoView({ block: "center" });
   };
   for (const [button, sheet] of sheets) {
     button.addEventListener("click", () => {
@@ -112,13 +112,29 @@
       } catch { /* then it opens at the section */ }
     });
   }
+  let place;
   try {
     const [id, piece] = JSON.parse(sessionStorage.getItem("place") || "[]");
     sessionStorage.removeItem("place");
     const section = id && location.hash === `#${id}` && document.getElementById(id);
-    const target = section && piece > 0 && pieces(section)[piece];
-    if (target) requestAnimationFrame(() => target.scrollIntoView());
+    place = section && piece > 0 && pieces(section)[piece];
   } catch { /* then it stays at the section */ }
+
+  // What lies above the place that a link leads to may turn out to be longer than was
+  // thought, once it is laid out: the place is looked for again in the next frames.
+  const arrive = (target) => {
+    let frames = 0;
+    const again = () => {
+      target.scrollIntoView();
+      if (++frames < 6) requestAnimationFrame(again);
+    };
+    again();
+  };
+  const aimed = () => document.getElementById(decodeURIComponent(location.hash.slice(1)));
+  addEventListener("hashchange", () => { if (aimed()) arrive(aimed()); });
+  addEventListener("load", () => {
+    if (place || aimed() && scrollY > 0) arrive(place || aimed());
+  });
 
   // The section that is being read is marked in the list of sections, which follows,
   // and named in the bar of a narrow screen.
@@ -149,7 +165,7 @@
     }, { passive: true });
   }
   const idle = window.requestIdleCallback || setTimeout;
-  idle(() => follow(find("#chapters"), find("#chapters [aria-current]")));
+  idle(() => follow(find("#chapters"), find("#chapters .current > a")));
 
   // What scrolls sideways can be reached by the keyboard, and shows that there is more.
   const boxes = "pre, div.math, .map, .wide-table, .cell_output .output";
@@ -205,7 +221,10 @@
 
   // What a link points to is shown beside it: an equation, a figure, what a term means.
   let preview;
-  const hide = () => preview?.remove();
+  let shownFor;
+  const hide = (event) => {
+    if (!event || event.type === "keydown" || event.currentTarget === shownFor) preview?.remove();
+  };
   for (const pointer of all("a.points, a.term")) {
     const says = pointer.matches(".term") && pointer.title;  // what the term is
     pointer.removeAttribute("title");
@@ -214,10 +233,12 @@
       const shown = says || (target?.matches("div.math") ? target : target?.querySelector("img"))?.cloneNode(true);
       hide();
       if (!shown) return;
+      shownFor = pointer;
       preview = Object.assign(document.createElement("div"), { className: "preview" });
       if (!says) {
         shown.removeAttribute("id");
         shown.removeAttribute("tabindex");
+        shown.removeAttribute("loading");
       }
       preview.setAttribute("role", "tooltip");
       preview.append(says ? says.replaceAll("$", "").replaceAll("\\", "") : shown);
@@ -230,7 +251,7 @@
     for (const kind of ["mouseenter", "focus"]) pointer.addEventListener(kind, show);
     for (const kind of ["mouseleave", "blur", "click"]) pointer.addEventListener(kind, hide);
   }
-  addEventListener("keydown", (event) => { if (event.key === "Escape") hide(); });
+  addEventListener("keydown", (event) => { if (event.key === "Escape") hide(event); });
 
   // A figure opens in its full size.
   let large;
