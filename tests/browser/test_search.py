@@ -118,6 +118,7 @@ def test_a_search_sends_little(visit):
         page, sent = visit(f"{edition}/book/index.html"), []
         page.on("request", lambda request, sent=sent: sent.append(request.url))
         page.keyboard.press("/")
+        expect(page.locator("dialog.search input")).to_be_focused()
         page.keyboard.type("gate")
         expect(page.locator(".hits a").first).to_be_visible()
         names = [url.partition(f"/{links.SITE.name}/")[2] for url in sent]
@@ -138,7 +139,7 @@ def test_the_list_of_what_was_found_fits_a_phone(visit):
 def test_the_dialog_can_be_used_by_everybody(visit, grave, theme):
     page = visit("both/book/index.html", viewport=PHONE)
     page.locator(".ask").click()
-    page.keyboard.type("gate")
+    page.locator("dialog.search input").fill("gate")
     expect(page.locator(".hits a").first).to_be_visible()
     assert grave(page, theme) == []
 
