@@ -8,7 +8,7 @@ import pytest
 from nbformat import v4
 
 from recsys_tutorial.yardstick import load_yardstick
-from tools.website.ext import papers, results
+from tools.website.ext import page, papers, results
 
 PAPERS = papers.read()
 
@@ -75,6 +75,7 @@ RECORD = {
     "source": "Ma et al. 2018, Fig. 4",
     "measured": {"mean": -0.25, "low": -0.5, "high": 0.125, "n": 10},
     "quantity": "loss difference",
+    "covers": {"zh": "种子、划分", "en": "seeds, splits"},
     "verdict": "not seen",
 }
 
@@ -94,10 +95,40 @@ def test_a_claim_in_the_table():
         "gates are steadier",
         "Ma et al. 2018, Fig. 4",
         "\u22120.250 [\u22120.500, +0.125]",
-        "loss difference; n = 10",
+        "loss difference; n = 10 (种子、划分 · seeds, splits)",
         "未见 not seen here",
     ):
         assert part in text
+
+
+def test_the_tally_counts_each_verdict():
+    records = [RECORD, RECORD, RECORD | {"verdict": "holds"}]
+    found = [paragraph.astext() for paragraph in results.tally(records)]
+    assert found == ["成立 · holds 1", "未见 · not seen here 2", "相反 · reversed 0"]
+
+
+def test_a_row_can_be_found_by_its_verdict():
+    assert results.row(RECORD)["classes"] == ["not-seen"]
+
+
+def test_an_image_has_its_size_and_opens_in_full(tmp_path):
+    drawing, photo = tmp_path / "a.svg", tmp_path / "b.png"
+    drawing.write_text('<?xml version="1.0"?><svg width="300pt" height="150pt">')
+    photo.write_bytes(b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR\0\0\1\0\0\0\0\x80")
+    assert page.dimensions(drawing) == (400, 200)
+    assert page.dimensions(photo) == (256, 128)
+    builder = SimpleNamespace(images={str(drawing): "a.svg", str(photo): "b.png"})
+    body = '<img alt="A" src="../_images/a.svg" /><img src="../_images/b.png">'
+    found = page.mended(body, builder, lambda zh, en: en)
+    assert found == (
+        '<a class="zoom" href="../_images/a.svg"><img alt="A" src="../_images/a.svg"'
+        ' width="400" height="200" class="drawn"></a>'
+        '<a class="zoom" href="../_images/b.png"><img src="../_images/b.png"'
+        ' width="256" height="128" loading="lazy"></a>'
+    )
+    assert (
+        page.mended('<img src="other.svg">', builder, None) == '<img src="other.svg">'
+    )
 
 
 def yardstick(column):

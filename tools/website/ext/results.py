@@ -184,8 +184,7 @@ def row(record: dict) -> nodes.row:
         small(record["source"]),
     ]
     what = small(f"{record['quantity']}; n = {record['measured']['n']}")
-    if covers := record.get("covers"):
-        what += [nodes.Text(" ("), *both(**covers), nodes.Text(")")]
+    what += [nodes.Text(" ("), *both(**record["covers"]), nodes.Text(")")]
     measured = [nodes.paragraph("", figure(record)), what]
     zh, en = VERDICTS.get(verdict, (verdict, verdict))
     badge = nodes.inline(
