@@ -30,9 +30,9 @@ WEIGHTS = {"book/teaching/": 0.4, "book/glossary": 0.5, "book/index": 0.5, "book
 EXERCISE = re.compile("练习|Exercise|参考|References")
 REPEATS = ("exercises", "solutions")  # pages made from the chapters
 COMMON = 0.2  # share of the sections from which on a name in code says nothing
-NAME = re.compile(r"\b(?=\w*[A-Z_])[A-Za-z][A-Za-z0-9_]{2,}")  # AttentionUnit, top_k
+NAME = re.compile(r"\b(?=\w*[A-Z_])[A-Za-z][A-Za-z0-9_]{2,}")  # DIN, top_k
 OPENING = 300  # letters by which a section is found that repeats what others explain
-TEX = [  # of a formula, what can be typed: \mathcal{L}_{aux} becomes L_aux
+TEX = [  # of a formula, what can be typed: `\\mathcal{L}_{aux}` becomes L_aux
     (re.compile(r"\\(?:tag|text|textbf)\{([^{}]*)\}"), r" "),
     (re.compile(r"\\(?:mathcal|mathbb|mathbf|mathrm|operatorname|boldsymbol)\b"), ""),
     (re.compile(r"\\(?:hat|tilde|bar|widehat|vec|overline)\s*"), ""),
