@@ -290,3 +290,22 @@ def test_imports_are_folded_and_nothing_else():
     assert not tagged_cells.is_imports(cell | {"outputs": [{}]})
     assert not tagged_cells.is_imports(cell | {"metadata": {"tags": ["hide-cell"]}})
     assert not tagged_cells.is_imports(cell | {"cell_type": "markdown"})
+
+
+def test_no_line_begins_with_the_mark_that_follows_a_formula(tmp_path):
+    text = "# 一 | One\n\n:::{zh}\n由 $a$，得 $b$。再说 $c$ 与 $d$\n:::\n" + EN_BLOCK
+    html = build(tmp_path, "zh", page=text)["page"]
+    kept = re.findall(r'<span class="whole-line"><math.*?</math>(.*?)</span>', html)
+    assert kept == ["，", "。"]
+    assert "</span>得 <span" in html
+
+
+def test_alternative_texts_of_pages_keep_the_editions_half(tmp_path):
+    (tmp_path / "source").mkdir()
+    drawing = tmp_path / "source" / "a.svg"
+    drawing.write_text("<svg xmlns='http://www.w3.org/2000/svg'/>")
+    for edition, alt in (("zh", "图"), ("en", "picture"), ("both", "图 · picture")):
+        html = build(tmp_path, edition, page="# 一 | One\n\n![图 | picture](a.svg)\n")[
+            "page"
+        ]
+        assert f'alt="{alt}"' in html

@@ -115,6 +115,8 @@ class SplitTitles(SphinxTransform):
             title += [phrase("zh", *zh), Dot("", " · "), phrase("en", *en)]
             if heading:
                 self.name_anchor(title.parent, title.children[-1].astext())
+        for image in self.document.findall(nodes.image):
+            image["alt"] = pick(image.get("alt", ""), self.config.edition)
         for toctree in self.document.findall(addnodes.toctree):
             if toctree["caption"]:
                 toctree["caption"] = pick(toctree["caption"], self.config.edition)

@@ -15,11 +15,13 @@ from pathlib import Path
 from docutils import nodes
 from fontTools import subset
 from math_core import LatexError, LatexToMathML
+from sphinx.transforms import SphinxTransform
 from sphinx.util import logging
 
 logger = logging.getLogger(__name__)
 converter = LatexToMathML(annotation=True, fancy_error=False)
 TAG = re.compile(r"\\tag\{([^{}]*)\}\s*$")
+MARKS = re.compile("[，。、；：！？）」』”’]+")
 FORMULA = re.compile(r"<math\b.*?</math>", re.S)
 
 
@@ -57,6 +59,28 @@ def _visit_block(self, node: nodes.math_block) -> None:
     raise nodes.SkipNode
 
 
+class KeepPunctuation(SphinxTransform):
+    """Let no line begin with the mark that follows a formula."""
+
+    default_priority = 340
+
+    def apply(self) -> None:
+        for formula in list(self.document.findall(nodes.math)):
+            parent, at = formula.parent, formula.parent.index(formula)
+            after = parent[at + 1] if at + 1 < len(parent) else None
+            mark = MARKS.match(after) if isinstance(after, nodes.Text) else None
+            if mark:
+                rest = nodes.Text(str(after)[mark.end() :])
+                both = nodes.inline(
+                    "",
+                    "",
+                    formula.deepcopy(),
+                    nodes.Text(mark[0]),
+                    classes=["whole-line"],
+                )
+                parent[at : at + 2] = [both, rest] if rest else [both]
+
+
 def math_font(pages: Iterable[str], target: Path) -> None:
     """Write the part of STIX Two Math that the formulas on `pages` need."""
     used = {
@@ -80,6 +104,7 @@ def math_font(pages: Iterable[str], target: Path) -> None:
 
 def setup(app):
     """Register the renderer, and choose it."""
+    app.add_transform(KeepPunctuation)
     app.add_html_math_renderer(
         "mathml",
         inline_renderers=(_visit_inline, None),
