@@ -145,3 +145,14 @@ def test_every_term_is_explained_in_a_sentence_of_either_language():
         assert term.en_says.endswith("."), term
         assert len(term.zh_says) < 60, term
         assert len(term.en_says.split()) < 30, term
+
+
+def test_every_term_has_an_anchor_of_its_own():
+    anchors = [terms.identifier(term.en) for term in terms.glossary()]
+    assert len(set(anchors)) == len(anchors)
+
+
+def test_a_term_whose_bare_name_is_another_is_not_linked_in_english():
+    term = terms.Term("gate (of a recurrent cell)", "更新", "", "", "")
+    assert terms.pattern(term, "en") is None
+    assert terms.pattern(term, "zh").search("先更新")

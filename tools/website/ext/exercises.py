@@ -22,7 +22,7 @@ from docutils import nodes
 from sphinx.transforms import SphinxTransform
 
 from tools.website.ext.bilingual import anchor, pick
-from tools.website.ext.tagged_cells import FENCE, keep_html
+from tools.website.ext.tagged_cells import FENCE, keep_html, tidy_table
 from tools.workshop import answers
 
 MARKERS = {"<!-- exercises -->": "exercises", "<!-- solutions -->": "solutions"}
@@ -137,7 +137,8 @@ def outputs(cell: dict, edition: str) -> list[str]:
         ):
             found.append(wide(image(kind, "".join(data[kind]), alt)))
         elif "text/html" in data:
-            found.append(wide(keep_html("".join(data["text/html"]), edition)))
+            text = keep_html("".join(data["text/html"]), edition)
+            found.append(wide(tidy_table(text)))
         else:
             text = "".join(data.get("text/plain", output.get("text", "")))
             found.append(code(text.rstrip("\n"), "text"))

@@ -41,6 +41,7 @@ def formula(
     except LatexError as error:
         logger.warning("formula %r: %s", latex, error, location=location)
         return f"<code>{html.escape(latex)}</code>"
+    mathml = re.sub(r'(<mtable\b[^>]*?) scriptlevel="0"', r"\1", mathml)
     if not display:
         return mathml
     label = f'<span class="eqno">({html.escape(number[1])})</span>' if number else ""

@@ -88,6 +88,7 @@ def tidy_table(text: str) -> str:
     text = re.sub(r"<style scoped>.*?</style>\s*", "", text, flags=re.S)
     if 'class="dataframe"' not in text:
         return text
+    text = re.sub(r' halign="\w+"', "", text)  # a word that no browser knows
     head, found, body = text.partition("<tbody>")
     head = head.replace("<th></th>", "<td></td>").replace("<th>", '<th scope="col">')
     body = re.sub(r"<th\b(?! scope)", '<th scope="row"', body)

@@ -160,7 +160,7 @@ class Terms(SphinxDirective):
 
 def identifier(en: str) -> str:
     """Name the anchor of a term in the glossary."""
-    return "term-" + nodes.make_id(names(en)[0])
+    return "term-" + nodes.make_id(en)
 
 
 def spoken(text: str) -> list[nodes.Node]:
@@ -235,6 +235,8 @@ def pattern(term: Term, language: str) -> re.Pattern | None:
     if language == "zh":
         long = [re.escape(name) for name in names(term.zh) if len(name) > 1]
         return re.compile("|".join(long)) if long else None
+    if "(of " in term.en:  # its bare name is a common word, or another term's
+        return None
     words = "|".join(re.escape(name) for name in names(term.en))
     return re.compile(rf"\b(?:{words})s?\b")
 
