@@ -31,6 +31,7 @@ EXERCISE = re.compile("练习|Exercise|参考|References")
 REPEATS = ("exercises", "solutions")  # pages made from the chapters
 COMMON = 0.2  # share of the sections from which on a name in code says nothing
 NAME = re.compile(r"\b(?=\w*[A-Z_])[A-Za-z][A-Za-z0-9_]{2,}")  # DIN, top_k
+LATIN = re.compile(r"[A-Za-z]{4,}")  # of what is cut off, the words that are new
 OPENING = 300  # letters by which a section is found that repeats what others explain
 TEX = [  # of a formula, what can be typed: `\\mathcal{L}_{aux}` becomes L_aux
     (re.compile(r"\\(?:tag|text|textbf)\{([^{}]*)\}"), r" "),
@@ -165,10 +166,13 @@ def data(pages: dict[str, tuple[str, list[Part]]]) -> dict:
             found = found[:1]
         known = set(dull)  # of a page, a name counts where it stands first
         for one in found:
-            code = [name for name in one.code.split() if name not in known]
-            known.update(code)
-            short = name.startswith("book/teaching") or EXERCISE.match(one.heading)
+            short = name.startswith("book/teaching") or (
+                name.startswith("notebooks/") and EXERCISE.match(one.heading)
+            )
             said = one.text[:OPENING] if short else one.text
+            names = one.code.split() + LATIN.findall(one.text[len(said) :].lower())
+            code = [name for name in dict.fromkeys(names) if name not in known]
+            known.update(code)
             row = [number, one.anchor, one.heading, said, " ".join(code), one.formulas]
             told.append(row)
             text += one.heading + one.text
