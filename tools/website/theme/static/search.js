@@ -76,12 +76,14 @@ const bookSearch = (() => {
   // --- the index, made in the browser when the text has come
 
   const indexes = {};
-  const build = (given) => {
+  const pause = () => new Promise((go) => setTimeout(go));
+  const build = async (given) => {
     const pages = given.pages.map(([name, title, weight]) => ({ name, title, weight, parts: [] }));
     const parts = [];
     const postings = new Map();  // term -> Map(part -> weighted count)
     const lengths = FIELDS.map(() => 0);
-    for (const [page, anchor, heading, text, code, formulas] of given.parts) {
+    for (const [n, [page, anchor, heading, text, code, formulas]] of given.parts.entries()) {
+      if (n % 20 === 19) await pause();  // the page stays responsive
       const first = !pages[page].parts.length;
       const lesser = LESSER.find(([pattern]) => pattern.test(heading));
       const weight = pages[page].weight * (lesser ? lesser[1] : 1);
@@ -97,7 +99,8 @@ const bookSearch = (() => {
       part.page.parts.push(part);
       parts.push(part);
     }
-    for (const part of parts) {
+    for (const [n, part] of parts.entries()) {
+      if (n % 60 === 59) await pause();
       part.counts.forEach((counts, i) => {
         const average = lengths[i] / parts.length || 1;
         const norm = FIELDS[i][1] / (1 - B + B * part.lengths[i] / average);
@@ -277,13 +280,16 @@ const bookSearch = (() => {
     for (let i = 0; i < traditional.length; i += 2) simple.set(traditional[i], traditional[i + 1]);
   };
 
-  return { terms, stem, fold, build, find, rank, nearest, wanted, excerpt, indexes, learn };
+  const coming = {};  // language -> a promise of its index
+  return { terms, stem, fold, build, find, rank, nearest, wanted, excerpt, indexes, coming, learn };
 })();
 
 // What the script of an edition calls when it has come.
 function addToSearch(language, data) {
   bookSearch.learn(data.traditional);
-  bookSearch.indexes[language] = bookSearch.build(data);
+  bookSearch.coming[language] = bookSearch.build(data).then((index) => {
+    bookSearch.indexes[language] = index;
+  });
 }
 
 // --- on the page: a field, and a list of sections below it
@@ -301,12 +307,12 @@ function addToSearch(language, data) {
 
   // In the edition of both languages, that of the query is gone through.
   const languageOf = (query) => edition !== "both" ? edition : /[\u3400-\u9fff]/.test(query) ? "zh" : "en";
-  const coming = {};
-  const load = (language) => coming[language] ||= new Promise((done, failed) => {
+  const asked = {};
+  const load = (language) => asked[language] ||= new Promise((done, failed) => {
     document.head.append(make("script", {
       src: `${up}_static/search-${language}.js`, onload: done, onerror: failed,
     }));
-  });
+  }).then(() => bookSearch.coming[language]);
 
   const marked = (pieces) => pieces.map(([text, hit]) => hit ? make("mark", {}, text) : text);
 
