@@ -57,6 +57,12 @@ def notebooks() -> dict[str, Path]:
     return {_name(path): path for path in notebook_files.find([ROOT / "notebooks"])}
 
 
+def heading(notebook: dict) -> str:
+    """Give the title of a notebook, as `json.loads` gives it: 中文 | English."""
+    first = "".join(notebook["cells"][0]["source"])
+    return first.partition("\n")[0].lstrip("# ")
+
+
 def _name(path: Path) -> str:
     return path.relative_to(ROOT).with_suffix("").as_posix()
 

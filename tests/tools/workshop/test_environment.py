@@ -405,17 +405,22 @@ def test_the_fingerprint_knows_the_python(change, root, monkeypatch):
     assert environment.fingerprint(root) != before
 
 
-def test_an_environment_that_lost_a_package_is_made_again(root, commands, monkeypatch):
-    site = root / ".venv" / "lib" / "python3.11" / "site-packages"
-    for name in ("yaml", "six-1.dist-info", "__pycache__", "x.cpython-311.so"):
-        (site / name).mkdir(parents=True)
-    (site / "six.py").touch()
+def make_it(root, monkeypatch):
+    """Let the environment be made, as if for the first time."""
     (root / ".venv" / "pyvenv.cfg").touch()
     usable(monkeypatch, True)
     python = environment.python_in(root / ".venv")
     python.parent.mkdir()
     python.touch()
     assert environment.main() == 0
+
+
+def test_an_environment_that_lost_a_package_is_made_again(root, commands, monkeypatch):
+    site = root / ".venv" / "lib" / "python3.11" / "site-packages"
+    for name in ("yaml", "six-1.dist-info", "__pycache__", "x.cpython-311.so"):
+        (site / name).mkdir(parents=True)
+    (site / "six.py").touch()
+    make_it(root, monkeypatch)
     assert environment.modules_in(root / ".venv") == {"yaml", "six.py"}
     for name in ("six-1.dist-info", "__pycache__", "x.cpython-311.so"):
         (site / name).rmdir()
@@ -451,12 +456,7 @@ def site(root, commands, monkeypatch):
         (site / name).write_text(text)
     (site / "grid-1.dist-info").mkdir()
     (site / "grid-1.dist-info" / "RECORD").write_text("\n".join(RECORD), "utf-8")
-    (root / ".venv" / "pyvenv.cfg").touch()
-    usable(monkeypatch, True)
-    python = environment.python_in(root / ".venv")
-    python.parent.mkdir()
-    python.touch()
-    assert environment.main() == 0
+    make_it(root, monkeypatch)
     commands.clear()
     assert environment.main() == 0
     assert commands == []

@@ -21,6 +21,7 @@ from typing import NamedTuple
 from docutils import nodes
 from sphinx.transforms import SphinxTransform
 
+from tools.website import contents
 from tools.website.ext.bilingual import anchor, pick
 from tools.website.ext.tagged_cells import FENCE, keep_html, tidy_table
 from tools.workshop import answers
@@ -76,8 +77,7 @@ def chapter(notebook: dict, path: str, kind: str, edition: str) -> str:
     found = exercises_in(notebook)
     if not found:
         return ""
-    title = "".join(notebook["cells"][0]["source"]).partition("\n")[0][2:]
-    parts = ["## " + linked(title, path, "")]
+    parts = ["## " + linked(contents.heading(notebook), path, "")]
     for number, exercise in enumerate(found, start=1):
         # The name of the place: the titles of exercises recur.
         name = f"{Path(path).stem}-{kind[:-1]}-{number}".replace("_", "-")

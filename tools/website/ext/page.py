@@ -3,6 +3,7 @@
 import html
 import re
 import struct
+from itertools import count
 from pathlib import Path
 from urllib.parse import unquote
 
@@ -83,8 +84,8 @@ def mended(body: str, builder, say) -> str:
     )
     body = TABLE.sub(r'<div class="wide-table">\g<0></div>', body)
     files = {name: Path(path) for path, name in builder.images.items()}
-    count = iter(range(10**6))
-    return IMAGE.sub(lambda found: image(found, files, next(count)), body)
+    number = count()
+    return IMAGE.sub(lambda found: image(found, files, next(number)), body)
 
 
 def image(found: re.Match, files: dict[str, Path], number: int) -> str:
@@ -106,8 +107,7 @@ def dimensions(path: Path) -> tuple[int, int] | None:
     start = path.read_bytes()[:2000]
     if path.suffix == ".png":
         return struct.unpack(">II", start[16:24])
-    sizes = re.findall(rb'<svg[^>]*?\b(width|height)="([\d.]+)(?:pt|px)?"', start)
-    sizes += re.findall(rb'\b(width|height)="([\d.]+)(?:pt|px)?"', start)
+    sizes = re.findall(rb'\b(width|height)="([\d.]+)(?:pt|px)?"', start)
     told = {name.decode(): float(value) * 4 / 3 for name, value in reversed(sizes)}
     if len(told) < 2:
         return None

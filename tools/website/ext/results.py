@@ -15,6 +15,7 @@ from docutils import nodes
 from sphinx import addnodes
 from sphinx.util.docutils import SphinxDirective
 
+from tools.website import contents
 from tools.website.ext.bilingual import SEPARATOR, block, both, phrase
 from tools.workshop.notebook_files import ROOT
 
@@ -82,10 +83,8 @@ class Results(SphinxDirective):
     def chapter(self, docname: str, claims: nodes.table) -> nodes.section:
         """Make a chapter's section: its title, which leads there, and its table."""
         path = Path(self.env.doc2path(docname))
-        first = json.loads(path.read_text(encoding="utf-8"))["cells"][0]
-        halves = (
-            "".join(first["source"]).partition("\n")[0].lstrip("# ").split(SEPARATOR)
-        )
+        notebook = json.loads(path.read_text(encoding="utf-8"))
+        halves = contents.heading(notebook).split(SEPARATOR)
         title = nodes.title("", "", *(self.link(docname, half) for half in halves))
         title.insert(1, nodes.Text(SEPARATOR))
         section = nodes.section("", title, claims, names=[docname])

@@ -15,7 +15,14 @@ from sphinx.transforms import SphinxTransform
 from sphinx.util.docutils import SphinxDirective
 
 from tools.website import contents
-from tools.website.ext.bilingual import LANGUAGES, anchor, block, both, phrase
+from tools.website.ext.bilingual import (
+    LANGUAGES,
+    SEPARATOR,
+    anchor,
+    block,
+    both,
+    phrase,
+)
 from tools.website.ext.pointers import PLAIN, inside
 from tools.workshop.notebook_files import ROOT
 
@@ -151,11 +158,10 @@ class Terms(SphinxDirective):
 
     def link(self, place: Place) -> nodes.reference:
         """Link to where a term is explained, by the short name of the chapter."""
-        page = place.page.rpartition("/")[2]
         uri = f"../{place.page}.html#{place.anchor}"
         name = short_name(place.page)
         words = both(*name) if len(name) > 1 else [nodes.Text(name[0])]
-        return nodes.reference("", "", *words, refuri=uri, classes=[page])
+        return nodes.reference("", "", *words, refuri=uri)
 
 
 def identifier(en: str) -> str:
@@ -243,9 +249,9 @@ def pattern(term: Term, language: str) -> re.Pattern | None:
 
 def short_name(page: str) -> list[str]:
     """Give what stands before the colon in a notebook's title, once or by language."""
-    cells = json.loads((ROOT / f"{page}.ipynb").read_text(encoding="utf-8"))["cells"]
-    title = "".join(cells[0]["source"]).partition("\n")[0].lstrip("# ")
-    halves = [re.split("[：:]", half)[0].strip() for half in title.split(" | ")]
+    notebook = json.loads((ROOT / f"{page}.ipynb").read_text(encoding="utf-8"))
+    halves = contents.heading(notebook).split(SEPARATOR)
+    halves = [re.split("[：:]", half)[0].strip() for half in halves]
     return halves[:1] if len(set(halves)) == 1 else halves
 
 

@@ -295,7 +295,6 @@ function addToSearch(language, data) {
 // --- on the page: a field, and a list of sections below it
 
 (() => {
-  if (typeof document === "undefined" || !document.body) return;
   const root = document.documentElement;
   const edition = root.dataset.edition, up = root.dataset.content_root;
   const speak = (zh, en) => ({ zh, en })[edition] || `${zh} · ${en}`;
@@ -425,5 +424,3 @@ function addToSearch(language, data) {
     if (edition !== "both") load(edition).catch(() => {});  // while the reader types
   };
 })();
-
-if (typeof module !== "undefined") module.exports = bookSearch;
