@@ -168,7 +168,9 @@ def assemble(target: Path, url: str) -> None:
             place = site / edition / name
             shutil.rmtree(place) if place.is_dir() else place.unlink(missing_ok=True)
         needed = {name for page in pages for name in STATIC.findall(page)}
-        needed |= {path.name for path in (built / "_static").glob("search-*.js")}
+        for later in ("search-*.js", "live/*"):  # what scripts ask for
+            found = (built / "_static").glob(later)
+            needed |= {str(path.relative_to(built / "_static")) for path in found}
         for name in needed:
             place = site / edition / "_static" / name
             place.parent.mkdir(parents=True, exist_ok=True)

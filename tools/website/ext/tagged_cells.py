@@ -10,7 +10,9 @@ from pathlib import Path
 
 from sphinx.errors import ExtensionError
 
+from recsys_tutorial.live import MIME
 from tools.website.ext.bilingual import LANGUAGES, pick
+from tools.website.ext.live import place
 
 FENCE = ":" * 12  # longer than any fence inside a cell
 
@@ -20,7 +22,8 @@ def tag_cells(notebook: dict, name: str, edition: str) -> dict:
 
     Markdown cells tagged with a language go between the directive's fences, or go
     altogether; so do the spans in one language inside of HTML outputs. Alternative
-    texts keep the edition's half, and folded solutions are called by their name.
+    texts keep the edition's half, live figures get their place, and folded solutions are
+    called by their name.
 
     Parameters
     ----------
@@ -62,6 +65,8 @@ def tag_cells(notebook: dict, name: str, edition: str) -> dict:
             options["code_prompt_hide"] = pick("收起解答 | Hide the solution", edition)
         for output in cell.get("outputs", []):
             data = output.get("data", {})
+            if MIME in data:
+                output["data"] = data = {"text/html": place(data[MIME])}
             if "text/html" in data:
                 text = keep_html("".join(data["text/html"]), edition)
                 data["text/html"] = tidy_table(text)

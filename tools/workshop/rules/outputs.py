@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from nbformat import NotebookNode
 
 from recsys_tutorial.budget import VARIABLE
+from recsys_tutorial.live import MIME as LIVE
 from tools.workshop.rules.prose import chinese_slips
 from tools.workshop.rules.reading import (
     CJK,
@@ -19,7 +20,8 @@ from tools.workshop.rules.reading import (
 
 CLAIMS = "application/vnd.recsys-tutorial.claims+json"
 PICTURES = {"image/png", "image/jpeg", "image/svg+xml"}
-KINDS = PICTURES | {"text/plain", "text/html", "text/latex", "text/markdown", CLAIMS}
+KINDS = {"text/plain", "text/html", "text/latex", "text/markdown", CLAIMS, LIVE}
+KINDS |= PICTURES
 ADDRESS = re.compile(r"\bat 0x[0-9a-fA-F]+|\b0x7f[0-9a-f]+")
 QUICK = re.compile(rf"\bquick_run\b|{VARIABLE}")
 MACHINE_PATH = re.compile(r"(/home/|/Users/|/root/|/tmp/|[A-Z]:\\Users)\S*")
@@ -124,14 +126,20 @@ def pictures(cell: NotebookNode) -> list[dict[str, str]]:
 
 
 def captions(notebook: NotebookNode) -> Iterator[Problem]:
-    """A caption in both languages follows each figure; figures are numbered."""
+    """A caption in both languages follows each figure; figures are numbered.
+
+    The live figure has no number: a chapter has one.
+    """
     number = 0
     for index, cell in cells(notebook, "code"):
         if not pictures(cell) or "solution" in tags(cell):
             continue
-        number += 1
+        if any(LIVE in output.get("data", {}) for output in cell.outputs):
+            starts = {"zh": "**互动图**", "en": "**Live figure**"}
+        else:
+            number += 1
+            starts = {"zh": f"**图 {number}", "en": f"**Figure {number}"}
         after = notebook.cells[index + 1 : index + 3]
-        starts = {"zh": f"**图 {number}", "en": f"**Figure {number}"}
         if [language(twin) for twin in after] != list(starts) or not all(
             re.match(re.escape(starts[language(twin)]) + r"(?!\d)", twin.source)
             for twin in after

@@ -201,6 +201,32 @@
   if (far.length) addEventListener("load", () => setTimeout(() => idle(measure), 300));
   else root.dataset.measured = "";
 
+  // A figure that moves: its scripts come when the reader is near. If one of them does
+  // not, the picture above it stands alone.
+  const bring = (file) => new Promise((done, failed) => {
+    const kind = file.endsWith(".css") ? { rel: "stylesheet", href: file } : { src: file };
+    const tag = file.endsWith(".css") ? "link" : "script";
+    document.head.append(Object.assign(document.createElement(tag), kind, { onload: done, onerror: failed }));
+  });
+  const enliven = async (place) => {
+    const name = place.dataset.live, folder = `${root.dataset.content_root}_static/live/`;
+    try {
+      await Promise.all(["frame.css", "frame.js"].map((file) => bring(folder + file)));
+      await Promise.all([`${name}.js`, `${name}-numbers.js`].map((file) => bring(folder + file)));
+      recsysLive.start(place, name);
+    } catch {
+      place.remove();
+    }
+  };
+  const close = new IntersectionObserver((entries) => {
+    for (const { isIntersecting, target } of entries) {
+      if (!isIntersecting) continue;
+      close.unobserve(target);
+      enliven(target);
+    }
+  }, { rootMargin: "600px" });
+  for (const place of all(".live[data-live]")) close.observe(place);
+
   // The results: those of one verdict alone.
   const verdicts = all(".tally .verdict");
   for (const badge of verdicts) {

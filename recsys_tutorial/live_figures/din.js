@@ -1,0 +1,67 @@
+// DIN on films: a candidate asks a history; the weight of each film in it.
+"use strict";
+
+recsysLive.figure("din", (() => {
+  const { math } = recsysLive;
+
+  // The activation unit of Eq. (3) on [candidate, step, difference, product].
+  const unit = (data, step, candidate) => {
+    const difference = candidate.map((value, i) => value - step[i]);
+    const product = candidate.map((value, i) => value * step[i]);
+    const s = math.linear(data.hidden, data.hidden_bias, [...candidate, ...step, ...difference, ...product]);
+    return math.dot(data.output[0], math.prelu(s, data.alpha)) + data.output_bias[0];
+  };
+
+  const compute = (data, { candidate, softmax, padded, masked }) => {
+    const none = data.history[0].map(() => 0);  // the embedding of id 0
+    const steps = [...data.history, ...(padded ? math.range(data.words.padding).map(() => none) : [])];
+    const real = steps.map((_, j) => j < data.history.length || !masked);
+    const scores = steps.map((step) => unit(data, step, data.candidates[candidate]));
+    const open = scores.map((score, j) => (real[j] ? score : -Infinity));
+    const weights = softmax ? math.softmax(open) : scores.map((score, j) => (real[j] ? score : 0));
+    const L = data.history.length;
+    return { weights: weights.slice(0, L), padding: math.sum(weights.slice(L)) };
+  };
+
+  return {
+    question: { zh: "换一部候选，历史里该听谁的？", en: "Another candidate: which part of the history should be asked?" },
+    predict: { zh: "候选从《惊声尖叫》换成《木偶奇遇记》，哪些片子的权重会翻过来？", en: "from Scream to Pinocchio, which films change sign?" },
+    source: {
+      zh: "由本章训练好的激活单元在网页里现算。训练时没有 softmax；打开它，看的是同样的分数归一化以后的样子。",
+      en: "Computed in this page by the activation unit that the chapter has trained. It was trained without a softmax; the switch shows the same scores normalised.",
+    },
+    handles: (data) => [
+      { name: "candidate", kind: "choice", options: data.words.candidates, label: { zh: "候选", en: "Candidate" } },
+      { name: "softmax", kind: "switch", label: { zh: "softmax：权重之和为 1", en: "softmax: weights sum to 1" } },
+      { name: "padded", kind: "switch", label: { zh: `补 ${data.words.padding} 步填充`, en: `add ${data.words.padding} steps of padding` } },
+      { name: "masked", kind: "switch", label: { zh: "掩码：填充不算数", en: "mask: padding does not count" } },
+    ],
+    states: [
+      { label: { zh: "《惊声尖叫》", en: "Scream" }, state: { candidate: 1, softmax: false, padded: false, masked: true } },
+      { label: { zh: "《木偶奇遇记》", en: "Pinocchio" }, state: { candidate: 0, softmax: false, padded: false, masked: true } },
+      { label: { zh: "忘了掩码", en: "the mask forgotten" }, state: { candidate: 1, softmax: true, padded: true, masked: false } },
+    ],
+    compute,
+    draw: ({ weights, padding }, { softmax, padded }, kit, data) => {
+      const high = Math.max(...weights.map(Math.abs), Math.abs(padding), 0.01);
+      const low = Math.min(0, ...weights, padding) < 0 ? -high : 0;
+      const rows = weights.map((value, j) => ({ label: data.words.titles[j], value, colour: value < 0 ? "blue" : "rust" }));
+      if (padded) rows.push({ label: { zh: "全部填充，合计", en: "all padding together" }, value: padding, colour: "grey", strong: true });
+      return kit.bars(rows, {
+        low, high, digits: softmax ? 3 : 2, title: { zh: "历史，从早到晚；每一步的权重", en: "The history, oldest first; the weight of each step" },
+      });
+    },
+    say: ({ weights, padding }, { candidate, softmax, padded }, kit, data) => {
+      const best = math.order(weights).slice(0, 3).map((j) => data.words.titles[j]);
+      const asked = data.words.candidates[candidate];
+      const lost = {
+        zh: padded && Math.abs(padding) > 0.005 ? `填充一共拿走了 ${kit.number(padding)}。` : "",
+        en: padded && Math.abs(padding) > 0.005 ? ` Padding takes ${kit.number(padding)} in all.` : "",
+      };
+      return {
+        zh: `候选 ${asked}：权重最大的是 ${best.join("、")}。${lost.zh}`,
+        en: `${asked}: most weight on ${best.join("; ")}.${lost.en}`,
+      };
+    },
+  };
+})());
