@@ -187,7 +187,7 @@
     const value = state[handle.name];
     const label = `<label for="${id}">${words(handle.label)}</label>`;
     if (handle.kind === "range") {
-      return `${label}<input type="range" id="${id}" name="${handle.name}" min="${handle.min}" max="${handle.max}" step="${handle.step || 1}" value="${value}"><output for="${id}"></output>`;
+      return `${label}<input type="range" id="${id}" name="${handle.name}" min="${handle.min}" max="${handle.max}" step="${handle.step || 1}" value="${value}"><span class="told" aria-hidden="true"></span>`;
     }
     if (handle.kind === "choice") {
       const options = handle.options.map((text, i) => `<option value="${i}"${i === value ? " selected" : ""}>${escaped(plain(text))}</option>`);
@@ -239,7 +239,7 @@
         else input.value = value;
         if (handle.kind === "range") {
           const told = plain(handle.text ? handle.text(value, own) : value);
-          part(`output[for="${id}-${i}"]`).textContent = told;
+          input.nextElementSibling.textContent = told;
           input.setAttribute("aria-valuetext", told);
         }
       });
