@@ -38,7 +38,11 @@
   const math = {
     range: (n) => Array.from({ length: n }, (_, i) => i),
     sum: (x) => x.reduce((a, b) => a + b, 0),
-    dot: (x, y) => x.reduce((total, value, i) => total + value * y[i], 0),
+    dot: (x, y) => {  // the innermost loop of all: no function in it
+      let total = 0;
+      for (let i = 0; i < x.length; i += 1) total += x[i] * y[i];
+      return total;
+    },
     times: (W, x) => W.map((row) => math.dot(row, x)),  // (out, in), (in) -> (out)
     plus: (...all) => all[0].map((_, i) => math.sum(all.map((x) => x[i]))),
     scale: (x, by) => x.map((value) => value * by),

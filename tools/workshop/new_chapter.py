@@ -1,8 +1,9 @@
 """Lay out a new chapter: ``make chapter NAME=sequence/bst``.
 
-Three files come into being: the notebook with every section a chapter has, each saying
+Five files come into being: the notebook with every section a chapter has, each saying
 what belongs there; the model's module, a small model that works and is to be replaced;
-and its test, which passes from the first minute. What is still missing is then said by
+its test, which passes from the first minute; the script of its live figure, and the
+twin that the script is compared with. What is still missing is then said by
 ``make check``. Nothing that exists is overwritten.
 """
 
@@ -14,7 +15,7 @@ from pathlib import Path
 
 from nbformat import v4
 
-from tools.workshop import notebook_files
+from tools.workshop import new_figure, notebook_files
 from tools.workshop.notebook_files import CHAPTER_FOLDERS, METADATA, ROOT
 from tools.workshop.sentences import Problem, say, show
 
@@ -236,6 +237,7 @@ def test_an_unknown_item():
 def placeholders() -> set[str]:
     """Give the texts that `make check` asks to be replaced."""
     texts = [text for _, *both in SECTIONS for text in both]
+    texts += [*new_figure.TEXT, *new_figure.CAPTION]
     for zh, en in [*EXERCISES, CHECKED]:
         texts += [zh + HINT.format("提示"), en + HINT.format("Hint")]
     return set(texts)
@@ -269,6 +271,18 @@ def notebook(name: str, title: str):
     for heading, zh, en in SECTIONS:
         cells += [markdown(f"## {heading}"), markdown(zh, "lang-zh")]
         cells += [markdown(en, "lang-en")]
+        if heading.startswith("先看结果"):
+            drawn = code(new_figure.CELL.format(name=name), "hide-input")
+            drawn.metadata["mystnb"] = {"image": {"alt": new_figure.ALT}}
+            cells += [
+                markdown(new_figure.HEADING),
+                markdown(new_figure.TEXT[0], "lang-zh"),
+                markdown(new_figure.TEXT[1], "lang-en"),
+                code(new_figure.IMPORTS),
+                drawn,
+                markdown(new_figure.CAPTION[0], "lang-zh"),
+                markdown(new_figure.CAPTION[1], "lang-en"),
+            ]
         if heading.startswith("模型"):
             own = both_imports(name, f"{title}, Inside", "ItemEmbedding, check_batch")
             cells += [
@@ -298,7 +312,7 @@ def notebook(name: str, title: str):
 
 
 def lay_out(place: str, root: Path = ROOT) -> list[Path]:
-    """Write the three files of a new chapter; give their paths.
+    """Write the five files of a new chapter; give their paths.
 
     Parameters
     ----------
@@ -316,18 +330,26 @@ def lay_out(place: str, root: Path = ROOT) -> list[Path]:
     page = root / "notebooks" / f"{place}.ipynb"
     module = root / "recsys_tutorial" / "models" / f"{name}.py"
     test = root / "tests" / "models" / f"test_{name}.py"
-    for path in (page, module, test):
+    script = root / "recsys_tutorial" / "live_figures" / f"{name}.js"
+    twin = root / "tests" / "live" / "twins" / f"{name}.py"
+    texts = {
+        module: MODULE,
+        test: TEST,
+        script: new_figure.SCRIPT,
+        twin: new_figure.TWIN,
+    }
+    for path in (page, *texts):
         if path.exists():
             there = path.relative_to(root).as_posix()
             raise Problem(f"已有 {there}，不覆盖。", f"{there} exists already.")
     own = both_imports(name, title, "ItemEmbedding")
-    for path, text in ((module, MODULE), (test, TEST)):
+    for path, text in texts.items():
         path.parent.mkdir(parents=True, exist_ok=True)
-        text = text.format(title=title, own=own, placeholder=PLACEHOLDER)
+        text = text.format(name=name, title=title, own=own, placeholder=PLACEHOLDER)
         path.write_text(text, encoding="utf-8", newline="\n")
     page.parent.mkdir(parents=True, exist_ok=True)
     notebook_files.save(notebook(name, title), page)
-    return [page, module, test]
+    return [page, *texts]
 
 
 def _names(place: str) -> tuple[str, str]:

@@ -1,4 +1,4 @@
-"""A new chapter's three files: whole, working from the start, and never overwritten."""
+"""A new chapter's five files: whole, working from the start, and never overwritten."""
 
 import importlib.util
 import shutil
@@ -7,6 +7,7 @@ import sys
 
 import pytest
 
+from recsys_tutorial import live
 from tools.workshop import (
     code_rules,
     new_chapter,
@@ -23,11 +24,13 @@ def laid_out(tmp_path):
     return new_chapter.lay_out("sequence/bst", tmp_path)
 
 
-def test_three_files_in_their_places(laid_out, tmp_path):
+def test_five_files_in_their_places(laid_out, tmp_path):
     assert [path.relative_to(tmp_path).as_posix() for path in laid_out] == [
         "notebooks/sequence/bst.ipynb",
         "recsys_tutorial/models/bst.py",
         "tests/models/test_bst.py",
+        "recsys_tutorial/live_figures/bst.js",
+        "tests/live/twins/bst.py",
     ]
 
 
@@ -45,7 +48,7 @@ def test_the_outline_is_that_of_a_chapter(laid_out):
 
 
 def test_the_tests_pass_from_the_first_minute(laid_out, tmp_path):
-    _, module, test = laid_out
+    _, module, test, *_ = laid_out
     # the module stands outside of the package here: lend it its name
     (test.parent / "conftest.py").write_text(
         "import importlib.util, sys\n"
@@ -65,7 +68,7 @@ def test_the_tests_pass_from_the_first_minute(laid_out, tmp_path):
 
 
 def test_a_long_name_is_written_as_a_class(tmp_path):
-    _, module, _ = new_chapter.lay_out("coldstart/warm_start", tmp_path)
+    _, module, *_ = new_chapter.lay_out("coldstart/warm_start", tmp_path)
     assert "class WarmStart(nn.Module)" in module.read_text()
 
 
@@ -97,7 +100,12 @@ NAMES = ["bst", "hstu", f"{10 * 'a'}_{11 * 'b'}"]
 @pytest.fixture(params=NAMES)
 def synced(request, tmp_path, monkeypatch):
     """Lay a chapter out and sync it, its module being lent a name in the package."""
-    page, module, test = new_chapter.lay_out(f"sequence/{request.param}", tmp_path)
+    page, module, test, script, twin = new_chapter.lay_out(
+        f"sequence/{request.param}", tmp_path
+    )
+    monkeypatch.setattr(live, "FOLDER", script.parent)
+    shutil.copy(notebook_files.ROOT / "recsys_tutorial/live_figures/frame.js", script.parent)
+    shutil.copy(notebook_files.ROOT / "recsys_tutorial/live_figures/frame.css", script.parent)
     name = f"recsys_tutorial.models.{module.stem}"
     specification = importlib.util.spec_from_file_location(name, module)
     loaded = importlib.util.module_from_spec(specification)
@@ -107,7 +115,7 @@ def synced(request, tmp_path, monkeypatch):
     for index, _, text in sync.differences(notebook, page, sync.repository()):
         notebook.cells[index].source = text
     notebook_files.save(notebook, page)
-    return page, module, test
+    return page, module, test, twin
 
 
 def test_all_its_cells_run(synced):

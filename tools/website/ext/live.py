@@ -2,20 +2,38 @@
 
 A notebook keeps the numbers of its live figure in an output of its own kind, below the
 picture (`recsys_tutorial.live`). A page gets an empty place for it; ``book.js`` fetches
-the scripts when the place is near. They lie beside the pages, in ``_static/live``.
+the scripts when the place is near. They lie beside the pages, in ``_static/live``. On
+a page of prose the directive `Instead` asks for the figure of a chapter.
 """
 
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
+from docutils import nodes
+from sphinx.util.docutils import SphinxDirective
+
 from recsys_tutorial import live
 from tools.workshop import notebook_files
 
 
-def place(kept: dict) -> str:
+class Instead(SphinxDirective):
+    """``{live} mmoe``: on a page of prose, a chapter's figure in place of a picture."""
+
+    has_content = True
+    required_arguments = 1
+
+    def run(self) -> list[nodes.Node]:
+        self.assert_has_content()
+        box = nodes.container(classes=["instead"])
+        self.state.nested_parse(self.content, self.content_offset, box)
+        box += nodes.raw("", place(self.arguments[0]), format="html")
+        return [box]
+
+
+def place(name: str) -> str:
     """Give the HTML that a page has in the place of a live figure."""
-    return f'<div class="live" id="live" data-live="{kept["name"]}"></div>'
+    return f'<div class="live" id="live" data-live="{name}"></div>'
 
 
 def records(notebook: dict) -> Iterator[dict]:
@@ -43,5 +61,6 @@ def write(app, error: Exception | None) -> None:
 
 def setup(app):
     """Do it for each edition."""
+    app.add_directive("live", Instead)
     app.connect("build-finished", write)
     return {"version": "1", "parallel_read_safe": True, "parallel_write_safe": True}

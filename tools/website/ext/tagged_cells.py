@@ -66,7 +66,7 @@ def tag_cells(notebook: dict, name: str, edition: str) -> dict:
         for output in cell.get("outputs", []):
             data = output.get("data", {})
             if MIME in data:
-                output["data"] = data = {"text/html": place(data[MIME])}
+                output["data"] = data = {"text/html": place(data[MIME]["name"])}
             if "text/html" in data:
                 text = keep_html("".join(data["text/html"]), edition)
                 data["text/html"] = tidy_table(text)
