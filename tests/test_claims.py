@@ -1,11 +1,9 @@
 import json
-import re
 
 import pytest
 
 from recsys_tutorial.claims import MIME, Claim, Claims
 from recsys_tutorial.metrics import Interval
-from tools.website.ext.tagged_cells import keep_html
 
 
 def claim(low, high, expected="above zero", **options):
@@ -105,20 +103,6 @@ def test_what_was_measured_is_text_and_no_html():
     html = Claims(claim(0.1, 0.2, quantity=both))._repr_html_()
     assert "比例 &lt;i&gt;" in html
     assert "share &lt;b&gt; &amp; more" in html
-
-
-@pytest.mark.parametrize(
-    ("edition", "small"),
-    [
-        ("zh", "AUC 之差; n = 5 (种子)"),
-        ("en", "AUC; n = 5 (seeds)"),
-        ("both", "AUC 之差 · AUC; n = 5 (种子 · seeds)"),
-    ],
-)
-def test_an_edition_shows_its_language_alone(edition, small):
-    shown = Claims(claim(0.1, 0.2, quantity=("AUC 之差", "AUC")))._repr_html_()
-    html = keep_html(shown, edition)
-    assert re.sub("<[^>]*>", "", html.split("<small>")[2].split("</small>")[0]) == small
 
 
 def test_a_quick_run_asserts_no_bounds_and_gives_no_verdict(monkeypatch):
