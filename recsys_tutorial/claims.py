@@ -4,7 +4,7 @@ import html
 from dataclasses import asdict, dataclass
 
 from recsys_tutorial.budget import is_quick
-from recsys_tutorial.metrics import Interval
+from recsys_tutorial.metrics import VARIED, Interval
 
 MIME = "application/vnd.recsys-tutorial.claims+json"
 VERDICTS = {
@@ -12,12 +12,6 @@ VERDICTS = {
     "not seen": ("未见", "not seen here"),
     "reversed": ("相反", "reversed"),
     "quick run": ("快速运行，不作结论", "quick run, no verdict"),
-}
-VARIED = {  # what an interval covers: `Interval.varied`
-    "seeds": ("种子", "seeds"),
-    "splits": ("划分", "splits"),
-    "worlds": ("模拟数据", "simulated data"),
-    "users": ("测试用户", "test users"),
 }
 
 
@@ -34,8 +28,8 @@ class Claim:
     measured : Interval
         Our figure: a difference (or a log-ratio) with its 95 % interval, which says
         what varied between the runs.
-    quantity : str
-        What was measured, in English and with its unit.
+    quantity : tuple of str
+        What was measured, with its unit: ``("中文", "English")``.
     expected : {"above zero", "below zero", "near zero"}
         What the interval should look like if the statement is true here.
     within : tuple of float
@@ -45,6 +39,8 @@ class Claim:
 
     Raises
     ------
+    ValueError
+        If `quantity` is no such pair, or `expected` and `near` do not go together.
     AssertionError
         If the mean is outside of `within`: the text around it may no longer be true.
         A quick run does not ask, since it has hardly trained.
@@ -54,12 +50,18 @@ class Claim:
     en: str
     source: str
     measured: Interval
-    quantity: str
+    quantity: tuple[str, str]
     expected: str
     within: tuple[float, float]
     near: float = 0.0
 
     def __post_init__(self):
+        pair = self.quantity if isinstance(self.quantity, tuple) else ()
+        if len(pair) != 2 or not all(isinstance(x, str) and x.strip() for x in pair):
+            raise ValueError(
+                f"quantity is {self.quantity!r}; expected what was measured in both "
+                'languages, ("中文", "English")'
+            )
         if self.expected not in ("above zero", "below zero", "near zero"):
             raise ValueError(
                 f"expected is {self.expected!r}; expected 'above zero', 'below zero' "
@@ -70,7 +72,7 @@ class Claim:
         low, high = self.within
         if not is_quick() and not low <= self.measured.mean <= high:
             raise AssertionError(
-                f"{self.quantity} is {self.measured.mean:.4g}, outside of "
+                f"{self.quantity[1]} is {self.measured.mean:.4g}, outside of "
                 f"[{low:g}, {high:g}]: {self.en}"
             )
 
@@ -104,7 +106,8 @@ class Claims:
             asdict(c)
             | {
                 "measured": c.measured._asdict(),
-                "covers": dict(zip(("zh", "en"), covered(c.measured), strict=True)),
+                "quantity": _named(*c.quantity),
+                "covers": _named(*covered(c.measured)),
                 "verdict": c.verdict,
             }
             for c in self.claims
@@ -116,7 +119,7 @@ class Claims:
     def _repr_mimebundle_(self, include=None, exclude=None) -> dict:
         plain = "\n".join(
             f"{VERDICTS[c.verdict][1]:>13}  {c.en} ({c.source}): "
-            f"{c.quantity} {c.measured} ({covered(c.measured)[1]})"
+            f"{c.quantity[1]} {c.measured} ({covered(c.measured)[1]})"
             for c in self.claims
         )
         return {
@@ -139,7 +142,7 @@ def table(records: list[dict]) -> str:
         m = r["measured"]
         measured = (
             f"{m['mean']:+.3f} [{m['low']:+.3f}, {m['high']:+.3f}]<br>"
-            f"<small>{html.escape(r['quantity'])}; n = {m['n']}"
+            f"<small>{_both(**r['quantity'])}; n = {m['n']}"
             f" ({_both(**r['covers'])})</small>"
         )
         rows.append(
@@ -159,8 +162,13 @@ def covered(measured: Interval) -> tuple[str, str]:
     return "、".join(zh), ", ".join(en)
 
 
+def _named(zh: str, en: str) -> dict[str, str]:
+    return {"zh": zh, "en": en}
+
+
 def _both(zh: str, en: str) -> str:
     return (
-        f'<span class="lang-zh" lang="zh-CN">{html.escape(zh)}</span> '
+        f'<span class="lang-zh" lang="zh-CN">{html.escape(zh)}</span>'
+        '<span class="lang-dot"> · </span>'
         f'<span class="lang-en" lang="en">{html.escape(en)}</span>'
     )

@@ -8,7 +8,12 @@ from scipy import stats
 from sklearn.metrics import roc_auc_score
 from torch import Tensor
 
-VARIED = ("seeds", "splits", "worlds", "users")
+VARIED = {  # what an interval may cover, in both languages
+    "seeds": ("种子", "seeds"),
+    "splits": ("划分", "splits"),
+    "worlds": ("模拟数据", "simulated data"),
+    "users": ("测试用户", "test users"),
+}
 
 
 class Interval(NamedTuple):
@@ -85,7 +90,8 @@ def mean_interval(
 
 def _check_varied(varied: tuple[str, ...], held_out: float) -> None:
     if isinstance(varied, str) or not varied or set(varied) - set(VARIED):
-        raise ValueError(f"varied is {varied!r}; expected some of {VARIED}, as a tuple")
+        known = tuple(VARIED)
+        raise ValueError(f"varied is {varied!r}; expected some of {known}, as a tuple")
     if ("splits" in varied) != (0 < held_out < 1):
         raise ValueError(
             f"varied is {varied} and held_out {held_out}; expected a share above 0 and "

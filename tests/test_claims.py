@@ -14,7 +14,7 @@ def claim(low, high, expected="above zero", **options):
             "en": "gates <help>",
             "source": "Ma et al. 2018, Fig. 4",
             "measured": measured,
-            "quantity": "AUC, MMoE minus shared bottom",
+            "quantity": ("AUC，MMoE 减共享底层", "AUC, MMoE minus shared bottom"),
             "expected": expected,
             "within": (-1, 1),
         }
@@ -47,8 +47,27 @@ def test_a_claim_of_no_difference_needs_a_narrow_interval(low, high, verdict):
 
 
 def test_a_mean_out_of_bounds_is_an_error_that_quotes_the_claim():
-    with pytest.raises(AssertionError, match=r"is 0.15, outside of \[0.2, 1\]: gates"):
+    message = r"^AUC, MMoE minus shared bottom is 0.15, outside of \[0.2, 1\]: gates"
+    with pytest.raises(AssertionError, match=message):
         claim(0.1, 0.2, within=(0.2, 1))
+
+
+@pytest.mark.parametrize(
+    "quantity",
+    [
+        "AUC",
+        "误差",
+        None,
+        ("误差",),
+        ("误差", ""),
+        (" ", "loss"),
+        ("误差", 1),
+        ["误差", "loss"],
+    ],
+)
+def test_what_was_measured_is_said_in_both_languages(quantity):
+    with pytest.raises(ValueError, match="quantity is .* expected .* both languages"):
+        claim(0.1, 0.2, quantity=quantity)
 
 
 @pytest.mark.parametrize(
@@ -64,7 +83,15 @@ def test_the_output_carries_records_html_and_text():
     records = json.loads(json.dumps(bundle[MIME]))
     assert [r["verdict"] for r in records] == ["holds", "not seen"]
     assert records[0]["measured"]["mean"] == pytest.approx(0.15)
-    assert "not seen here" in bundle["text/plain"]
+    assert records[0]["quantity"] == {
+        "zh": "AUC，MMoE 减共享底层",
+        "en": "AUC, MMoE minus shared bottom",
+    }
+    assert records[0]["covers"] == {"zh": "种子", "en": "seeds"}
+    assert bundle["text/plain"].splitlines()[1] == (
+        "not seen here  gates <help> (Ma et al. 2018, Fig. 4): "
+        "AUC, MMoE minus shared bottom -0.0500 [-0.2000, 0.1000] (seeds)"
+    )
     html = bundle["text/html"]
     assert html.count("<tr") == 3
     assert "门控 &lt;有用&gt;" in html
@@ -72,7 +99,9 @@ def test_the_output_carries_records_html_and_text():
 
 
 def test_what_was_measured_is_text_and_no_html():
-    html = Claims(claim(0.1, 0.2, quantity="share <b> & more"))._repr_html_()
+    both = ("比例 <i>", "share <b> & more")
+    html = Claims(claim(0.1, 0.2, quantity=both))._repr_html_()
+    assert "比例 &lt;i&gt;" in html
     assert "share &lt;b&gt; &amp; more" in html
 
 

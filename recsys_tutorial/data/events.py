@@ -90,7 +90,7 @@ def as_integers(values: pd.Series, column: str, place: str) -> np.ndarray:
 
     `column` and `place` are its name, and how to write it: ``events["item"]``.
     """
-    _check_missing(values, column, place)
+    check_complete(values, column, place)
     dtype = values.dtype
     if getattr(dtype, "kind", "O") not in "iu" or isinstance(
         dtype, pd.CategoricalDtype
@@ -110,7 +110,7 @@ def as_integers(values: pd.Series, column: str, place: str) -> np.ndarray:
 
 def as_numbers(values: pd.Series, column: str, place: str) -> np.ndarray:
     """The column as int64 or float64; ValueError if it holds no finite numbers."""
-    _check_missing(values, column, place)
+    check_complete(values, column, place)
     kind = getattr(values.dtype, "kind", "O")
     if kind not in "biuf" or isinstance(values.dtype, pd.CategoricalDtype):
         raise ValueError(
@@ -142,7 +142,8 @@ def _check_columns(events: pd.DataFrame, columns: list[str], name: str) -> None:
             raise ValueError(f"{name} has two columns {column!r}; expected one")
 
 
-def _check_missing(values: pd.Series, column: str, place: str) -> None:
+def check_complete(values: pd.Series, column: str, place: str) -> None:
+    """ValueError if a value is missing; `column` and `place` as in `as_integers`."""
     missing = values.isna().to_numpy()
     if missing.any():
         row = int(missing.argmax())

@@ -9,6 +9,7 @@ import pandas as pd
 import torch
 from torch import Tensor
 
+from recsys_tutorial.data.events import check_complete
 from recsys_tutorial.layers import positive
 
 PADDING = "(padding)"
@@ -33,7 +34,7 @@ class Field(NamedTuple):
 
     def encode(self, values: pd.Series) -> Tensor:
         """Ids ``(N,)``, int64, of a column; raises as `encode_fields` does."""
-        values = _whole(self.name, values)
+        _check_complete(self.name, values)
         if self.edges is not None:  # edges[i - 1] < value <= edges[i]
             code = np.searchsorted(self.edges, _numbers(self.name, values))
             return torch.as_tensor(code.astype(np.int64) + 1)
@@ -199,7 +200,7 @@ def multi_hot(ids: Tensor, n_ids: int) -> Tensor:
 
 
 def _fitted(name: str, values: pd.Series, train, bins: int) -> Field:
-    values = _whole(name, values)
+    _check_complete(name, values)
     if isinstance(values.dtype, pd.CategoricalDtype):
         labels = [PADDING, *(str(c) for c in values.cat.categories)]
         if len(set(labels)) < len(labels):
@@ -284,15 +285,8 @@ def _is_text_set(values) -> bool:
     return isinstance(values, set) and all(isinstance(x, str) for x in values)
 
 
-def _whole(name: str, values: pd.Series) -> pd.Series:
-    missing = values.isna().to_numpy()
-    if missing.any():
-        row = int(missing.argmax())
-        raise ValueError(
-            f"column {name!r} holds a missing value in row {row}; leave the row out, "
-            "or fill it in"
-        )
-    return values
+def _check_complete(name: str, values: pd.Series) -> None:
+    check_complete(values, f"column {name!r}", f"frame[{name!r}]")
 
 
 def _numbers(name: str, values: pd.Series) -> np.ndarray:

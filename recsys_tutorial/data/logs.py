@@ -8,7 +8,7 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
-from recsys_tutorial.data.events import LATEST, UNITS, check_events
+from recsys_tutorial.data.events import LATEST, UNITS, check_complete, check_events
 from recsys_tutorial.data.vocabulary import Vocabulary
 
 PARTS = {"s": 1, "ms": 10**3, "us": 10**6, "ns": 10**9}  # per second
@@ -112,10 +112,7 @@ def read_events(
 
 def to_seconds(values: pd.Series, column: str, unit: str | None = None) -> np.ndarray:
     """Dates, ISO text or whole numbers as int64 seconds; see `read_events`."""
-    missing = values.isna().to_numpy()
-    if missing.any():
-        row = int(missing.argmax())
-        raise ValueError(f"{column} is missing ({values.iloc[row]}) in row {row}")
+    check_complete(values, column, f'source["{column}"]')
     if unit is not None and unit not in PARTS:
         raise ValueError(f"unit is {unit!r}; expected one of {list(PARTS)}, or None")
     if pd.api.types.is_bool_dtype(values) or isinstance(

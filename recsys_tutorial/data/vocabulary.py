@@ -5,6 +5,8 @@ from collections.abc import Iterable
 import numpy as np
 import pandas as pd
 
+from recsys_tutorial.data.events import check_complete
+
 KINDS = {"string": "text", "integer": "integers", "boolean": "truth values"}
 WAYS = {  # what would be numbered by chance, or by its names
     "DataFrame": 'values["..."]',
@@ -146,13 +148,7 @@ def _column(values: Iterable) -> pd.Series:
             ) from None
     if isinstance(column.dtype, pd.CategoricalDtype):
         column = column.astype(column.cat.categories.dtype)
-    missing = column.isna().to_numpy()
-    if missing.any():
-        row = int(missing.argmax())
-        raise ValueError(
-            f"values is missing ({column.iloc[row]}) in row {row}; leave such rows out "
-            "(notna), or give them a value of their own (fillna)"
-        )
+    check_complete(column, "values", "values")
     return column
 
 

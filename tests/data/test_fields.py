@@ -66,12 +66,12 @@ def test_a_constant_number_is_one_bin():
     [
         (FRAME.iloc[:0], "age", "frame has no rows"),
         (FRAME, "height", r"frame lacks \['height'\]"),
-        (pd.DataFrame({"a": [1.0, np.nan]}), "a", "'a' holds a missing value in row 1"),
+        (pd.DataFrame({"a": [1.0, np.nan]}), "a", r"'a' is missing \(nan\) in row 1"),
         (pd.DataFrame({"a": ["x", "y"]}), "a", "'a' has dtype .* expected a category"),
         (
             pd.DataFrame({"a": pd.Categorical.from_codes([0, -1], ["x", "y"])}),
             "a",
-            "'a' holds a missing value in row 1",
+            r"'a' is missing \(nan\) in row 1",
         ),
     ],
     ids=["empty table", "no such column", "NaN", "free text", "unknown category"],
@@ -238,7 +238,7 @@ def test_one_bin_takes_all():
         (
             OLD.assign(age=[1, 2, None, 4]),
             {"fields": [Field("age", [PADDING, "any"], [])]},
-            "'age' holds a missing value in row 2",
+            r"'age' is missing \(nan\) in row 2",
         ),
         (
             OLD.assign(age="old"),

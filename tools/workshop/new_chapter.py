@@ -78,10 +78,11 @@ SECTIONS = [  # heading, then what belongs there, in both languages
     ),
     (
         "论文与本章 | The paper and this chapter",
-        "用 `claims` 逐条对照；再写我们与论文不同之处、官方代码与论文不同之处，"
-        "以及常见的错误，每个错误用一行结果说明后果。",
-        "Claim by claim, from `claims`; then where we depart from the paper, where its "
-        "code does, and common mistakes, each with a line that shows the consequence.",
+        "用 `claims` 逐条对照，量的是什么，两种语言都写明；再写我们与论文不同之处、"
+        "官方代码与论文不同之处，以及常见的错误，每个错误用一行结果说明后果。",
+        "Claim by claim, from `claims`, with what was measured in both languages; then "
+        "where we depart from the paper, where its code does, and common mistakes, "
+        "each with a line that shows the consequence.",
     ),
     (
         "后来 | What came after",

@@ -10,7 +10,9 @@ from sphinx.application import Sphinx
 from sphinx.errors import ExtensionError
 from sphinx.util.docutils import docutils_namespace
 
-from tools.website.ext import bilingual, mathml, tagged_cells
+from recsys_tutorial.claims import Claim, Claims
+from recsys_tutorial.metrics import Interval
+from tools.website.ext import bilingual, mathml, results, tagged_cells
 from tools.workshop.notebook_files import METADATA
 
 EDITIONS = ("zh", "en", "both")
@@ -67,6 +69,7 @@ def build(folder, edition, **pages):
         "master_doc": next(iter(pages)),
         "html_title": "书 | Book",
         "nb_execution_mode": "off",
+        "suppress_warnings": ["mystnb.unknown_mime_type"],
         "myst_enable_extensions": ["colon_fence", "dollarmath"],
         "myst_heading_anchors": 4,
         "myst_heading_slug_func": "tools.website.ext.bilingual.anchor",
@@ -170,6 +173,29 @@ def test_a_notebook_keeps_its_language(tmp_path, edition):
     assert html.count('display="block"') == 1
     expected = {"zh": "两根柱", "en": "Two bars", "both": "两根柱 · Two bars"}
     assert f'alt="{expected[edition]}"' in html
+
+
+@pytest.mark.parametrize("edition", EDITIONS)
+def test_what_a_claim_measured_keeps_its_language(tmp_path, monkeypatch, edition):
+    monkeypatch.setitem(globals(), "EXTENSIONS", (*EXTENSIONS, "results"))
+    monkeypatch.setattr(results.Results, "notebooks", lambda self: ["chapter"])
+    interval = Interval(0.1, 0.05, 0.15, 5)
+    quantity = ("损失之差", "difference of losses")
+    claim = Claim("甲", "One", "A 2018", interval, quantity, "above zero", (0, 1))
+    shown = v4.new_output("display_data", Claims(claim)._repr_mimebundle_())
+    cells = [cell("# 章 | Chapter"), v4.new_code_cell("claims", outputs=[shown])]
+    page = "# 结果 | Results\n\n```{results}\n```\n\n```{toctree}\nchapter\n```\n"
+    pages = {"page": page, "chapter": cells}
+    expected = {
+        "zh": "损失之差; n = 5 (种子)",
+        "en": "difference of losses; n = 5 (seeds)",
+        "both": "损失之差 · difference of losses; n = 5 (种子 · seeds)",
+    }
+    for html in build(tmp_path, edition, **pages).values():
+        text = re.sub("<[^>]*>", "", html)
+        assert expected[edition] in text
+        assert ("损失之差" in text) == (edition != "en")
+        assert ("difference of losses" in text) == (edition != "zh")
 
 
 ZH, EN = cell("甲", "lang-zh"), cell("One", "lang-en")

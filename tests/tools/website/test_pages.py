@@ -74,7 +74,7 @@ RECORD = {
     "en": "gates are steadier",
     "source": "Ma et al. 2018, Fig. 4",
     "measured": {"mean": -0.25, "low": -0.5, "high": 0.125, "n": 10},
-    "quantity": "loss difference",
+    "quantity": {"zh": "损失之差", "en": "loss difference"},
     "covers": {"zh": "种子、划分", "en": "seeds, splits"},
     "verdict": "not seen",
 }
@@ -95,7 +95,7 @@ def test_a_claim_in_the_table():
         "gates are steadier",
         "Ma et al. 2018, Fig. 4",
         "\u22120.250 [\u22120.500, +0.125]",
-        "loss difference; n = 10 (种子、划分 · seeds, splits)",
+        "损失之差 · loss difference; n = 10 (种子、划分 · seeds, splits)",
         "未见 not seen here",
     ):
         assert part in text

@@ -182,8 +182,13 @@ def row(record: dict) -> nodes.row:
         block("en", nodes.paragraph("", record["en"])),
         small(record["source"]),
     ]
-    what = small(f"{record['quantity']}; n = {record['measured']['n']}")
-    what += [nodes.Text(" ("), *both(**record["covers"]), nodes.Text(")")]
+    what = small("")
+    what += [
+        *both(**record["quantity"]),
+        nodes.Text(f"; n = {record['measured']['n']} ("),
+        *both(**record["covers"]),
+        nodes.Text(")"),
+    ]
     measured = [nodes.paragraph("", figure(record)), what]
     zh, en = VERDICTS.get(verdict, (verdict, verdict))
     badge = nodes.inline(

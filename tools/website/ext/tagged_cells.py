@@ -77,11 +77,12 @@ def tag_cells(notebook: dict, name: str, edition: str) -> dict:
 
 
 def keep_html(text: str, edition: str) -> str:
-    """Drop from an HTML output the spans in the other language."""
+    """Drop from an HTML output the spans in the other language, and the dots."""
     if edition == "both":
         return text
     other = {"zh": "en", "en": "zh"}[edition]
-    return re.sub(rf'\s*<span class="lang-{other}"[^>]*>[^<]*</span>', "", text)
+    dropped = rf'\s*<span class="lang-({other}|dot)"[^>]*>[^<]*</span>'
+    return re.sub(dropped, "", text)
 
 
 def tidy_table(text: str) -> str:
