@@ -119,7 +119,7 @@ def visit(chromium, address):
 @pytest.fixture(scope="class")
 def context(chromium):
     """Keep one window with a cache for all pages of a class."""
-    context = chromium.new_context(viewport=PHONE)
+    context = chromium.new_context(viewport=PHONE, has_touch=True)
     yield context
     context.close()
 

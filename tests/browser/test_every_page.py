@@ -14,6 +14,12 @@ from playwright.sync_api import expect
 from tools.website import contents, editions, links
 
 EDITIONS = tuple(editions.LANGUAGES)
+# How the figures of an edition are opened.
+WAYS = {
+    "zh": lambda figure: figure.tap(),
+    "en": lambda figure: figure.press("Enter"),
+    "both": lambda figure: figure.click(),
+}
 CHAPTERS = contents.chapters()
 OTHERS = [name for name in contents.pages() if name not in CHAPTERS]
 # What a page says of itself: some words from the middle of it.
@@ -58,6 +64,22 @@ class PageOfAnEdition(Page):
         ]
         current = page.locator(".editions [aria-current]")
         assert current.get_attribute("data-edition") == edition
+
+    def test_each_figure_opens_in_full(self, phone, name):
+        large = phone.locator("dialog.zoomed img")
+        for figure in phone.locator("a.zoom").all():
+            WAYS[name.partition("/")[0]](figure)
+            expect(large).to_be_visible()
+            width, drawn = large.evaluate(
+                "img => img.decode().then(() => [img.clientWidth, img.currentSrc])"
+            )
+            assert drawn == figure.evaluate("a => a.href")
+            svg = phone.evaluate("url => fetch(url).then(file => file.text())", drawn)
+            whole = float(re.search(r'viewBox="0 0 ([\d.]+)', svg)[1])
+            sizes = re.findall(r"\bfont(?:-size)?: (?:[a-z]+ )*([\d.]+)px", svg)
+            assert min(map(float, sizes)) * width / whole >= 11, "the letters are small"
+            phone.keyboard.press("Escape")
+            expect(large).not_to_be_visible()
 
     def test_the_search_finds_a_page_by_its_own_words(self, page, searching, name):
         edition, _, rest = name.partition("/")

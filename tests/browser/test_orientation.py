@@ -1,6 +1,10 @@
 """Where a reader is, what there is more of, what points where: in a real browser."""
 
+import io
+import re
+
 import pytest
+from PIL import Image
 from playwright.sync_api import expect
 
 from tools.website import contents
@@ -175,15 +179,54 @@ def test_a_figure_has_its_size_and_opens_in_full(visit):
     expect(large).not_to_be_visible()
 
 
-def test_a_drawing_has_no_ground_of_its_own_in_the_dark(visit):
-    page = visit(f"en/{CHAPTER}.html", color_scheme="dark")
-    drawn = page.locator("img.drawn").first
-    look = "e => [getComputedStyle(e).filter, getComputedStyle(e).backgroundColor]"
-    filtered, ground = drawn.evaluate(look)
-    assert "invert(1)" in filtered
-    assert ground == "rgba(0, 0, 0, 0)"
+@pytest.mark.parametrize("kind", ["drawn", "shaded"])
+def test_a_figure_is_at_home_in_the_light_and_in_the_dark(visit, kind):
+    page = visit("en/notebooks/multitask/mmoe.html", color_scheme="dark")
+    shown = page.locator(f"img.{kind}").nth(1)  # below what is laid out at first
+    shown.evaluate("img => img.scrollIntoView({block: 'center'})")
+
+    def look():
+        """Say what the page's ground is, and see the figure in grey and in colour."""
+        page.wait_for_timeout(300)
+        paper = page.evaluate(
+            "getComputedStyle(document.documentElement).backgroundColor"
+        )
+        picture = Image.open(io.BytesIO(shown.screenshot())).convert("RGB")
+        return tuple(map(int, re.findall(r"\d+", paper))), picture
+
+    def labels(picture):
+        """Of the axis on the left, the darkest and the lightest shade."""
+        return picture.crop((0, 0, 50, picture.height)).convert("L").getextrema()
+
+    paper, dark = look()
+    assert dark.getpixel((1, 1)) == paper
+    assert max(paper) < 30
+    assert labels(dark)[1] > 180
     page.get_by_role("button", name="Light or dark").click()
-    assert drawn.evaluate(look)[0] == "none"
+    paper, light = look()
+    assert light.getpixel((1, 1)) == paper
+    assert min(paper) > 250
+    assert labels(light)[0] < 80
+    if kind == "shaded":
+        cell = (dark.width // 5, dark.height // 2)
+        assert dark.getpixel(cell) == light.getpixel(cell)
+
+
+def test_in_both_languages_a_title_takes_two_lines_at_most(visit):
+    page = visit(f"both/{CHAPTER}.html", viewport={"width": 1440, "height": 900})
+    for place in (".chapters", ".sections"):
+        entries = page.locator(f"{place} a:visible").evaluate_all(
+            """all => all.map(a => [a.textContent, a.title, a.clientHeight
+                / parseFloat(getComputedStyle(a).lineHeight)])"""
+        )
+        assert len(entries) > 15
+        for text, told, lines in entries:
+            assert told == text
+            assert lines < 3, text
+    title = page.locator("h1 .lang-en").bounding_box()
+    link = page.locator("h1 .headerlink").bounding_box()
+    middle = link["y"] + link["height"] / 2
+    assert middle < title["y"] + title["height"], "the link has a line to itself"
 
 
 def test_copy_buttons_are_seen_where_nothing_hovers(visit):
@@ -197,6 +240,11 @@ def test_copy_buttons_are_seen_where_nothing_hovers(visit):
     button = page.locator(".cell_input .copy:visible").first
     assert button.evaluate("b => getComputedStyle(b).opacity") == "1"
     assert button.get_attribute("aria-label").startswith("Copy ")
+    sign = page.locator("a.zoom").first.evaluate(
+        "a => { const sign = getComputedStyle(a, '::after');"
+        "return [sign.content, sign.opacity]; }"
+    )
+    assert sign == ['""', "1"], "a figure does not say that it opens"
 
 
 def test_a_page_that_is_missing_leads_home(visit, address):

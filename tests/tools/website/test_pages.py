@@ -126,6 +126,8 @@ def test_an_image_has_its_size_and_opens_in_full(tmp_path):
         '<a class="zoom" href="../_images/b.png"><img src="../_images/b.png"'
         ' width="256" height="128" loading="lazy"></a>'
     )
+    drawing.write_text('<svg width="300pt" height="150pt"><image/></svg>')
+    assert ' class="shaded"></a>' in page.mended(body, builder, lambda zh, en: en)
     other = '<img src="other.svg">'
     assert page.mended(other, builder, lambda zh, en: en) == other
 

@@ -6,7 +6,7 @@ import pytest
 from docutils import nodes
 
 from tools.website.ext import pointers, terms
-from tools.website.ext.bilingual import block
+from tools.website.ext.bilingual import Block, block
 
 
 def caption(name, *more):
@@ -14,7 +14,16 @@ def caption(name, *more):
 
 
 def drawing():
-    return nodes.container("", classes=["cell", "tag_hide-input"])
+    shown = nodes.container("", nodes.image(), classes=["cell_output"])
+    return nodes.container("", shown, classes=["cell", "tag_hide-input"])
+
+
+def figures(found):
+    """The anchors of the figures, and what their captions say."""
+    return [
+        (figure["ids"], figure[-1].astext())
+        for figure in found.findall(pointers.Figure)
+    ]
 
 
 def document(*children, name="notebooks/sequence/din", edition="zh"):
@@ -52,27 +61,53 @@ def links(found):
 
 
 def test_a_figure_is_named_by_the_caption_below_it(page):
-    figure = drawing()
     said = nodes.paragraph("", "", nodes.Text("见图 2，也见图 7。"))
     found = page(
-        pointers.PointToThings, said, figure, caption("图 2", nodes.Text("，完"))
+        pointers.PointToThings, said, drawing(), caption("图 2", nodes.Text("，完"))
     )
-    assert figure["ids"] == ["fig-2"]
+    assert figures(found) == [(["fig-2"], "图 2，完")]
     assert links(found) == [("图 2", "fig-2")]  # there is no figure 7
     assert said.astext() == "见图 2，也见图 7。"
 
 
 def test_in_both_languages_a_figure_has_one_anchor(page):
-    figure = drawing()
+    cell = drawing()
     found = page(
         pointers.PointToThings,
-        figure,
+        cell,
         block("zh", caption("图 1")),
-        block("en", caption("Figure 1", nodes.Text(" as Figure 1"))),
+        block("en", caption("Figure 1", nodes.Text(" as Figure 1")), caption("2")),
         edition="both",
     )
-    assert figure["ids"] == ["fig-1"]
+    assert figures(found) == [(["fig-1"], "图 1\n\nFigure 1 as Figure 1")]
+    (figure,) = cell
+    shown, said = figure
+    assert shown["classes"] == ["cell_output"]
+    assert [part["language"] for part in said] == ["zh", "en"]
     assert links(found) == [("Figure 1", "fig-1")]
+    rest = list(found.findall(Block))[2:]  # what the caption took is no longer there
+    assert [part.astext() for part in rest] == ["2"]
+
+
+def test_what_is_said_below_a_picture_of_a_page_is_its_caption(page):
+    def picture():
+        return nodes.paragraph("", "", nodes.image())
+
+    def said(text):
+        return nodes.paragraph("", text)
+
+    two = [block("zh", said("甲"), said("乙")), block("en", said("A"), said("B"))]
+    for below, captions, rest in (
+        ([said("甲"), said("乙")], "甲", "乙"),
+        (two, "甲\n\nA", "乙\n\nB"),
+    ):
+        found = page(pointers.PointToThings, picture(), *below, name="book/index")
+        assert figures(found) == [([], captions)]
+        assert found.astext().endswith(f"{captions}\n\n{rest}")
+    table = nodes.table()
+    for below in ([], [table]):
+        alone = page(pointers.PointToThings, picture(), *below, name="book/index")
+        assert figures(alone) == []
 
 
 @pytest.mark.parametrize(

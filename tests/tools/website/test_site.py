@@ -121,6 +121,29 @@ def test_prompts_and_alternative_texts_speak_the_language():
                 assert bool(CJK.search(phrase)) == (edition == "zh"), phrase
 
 
+def test_every_figure_has_its_caption():
+    seen = 0
+    for name in contents.pages():
+        for edition in EDITIONS:
+            text = (SITE / edition / f"{name}.html").read_text("utf-8")
+            figures = re.findall("<figure(.*?)</figure>", text, re.S)
+            assert len(figures) == text.count("<img") == text.count('class="zoom"')
+            for number, figure in enumerate(figures, start=1):
+                shown, caption = figure.split("<figcaption>")
+                assert shown.count("<img") == 1
+                says = re.sub("<[^>]+>", "", caption)
+                if not name.startswith("notebooks/"):
+                    assert says.strip()
+                    continue
+                assert f' id="fig-{number}"' in shown
+                for language, word in (("zh", "图"), ("en", "Figure")):
+                    there = edition in (language, "both")
+                    assert (f"<strong>{word} {number}</strong>" in caption) == there
+                    assert (f"lang-{language}" in caption) == (edition == "both")
+            seen += len(figures)
+    assert seen > 200
+
+
 def test_a_page_weighs_little():
     for edition in EDITIONS:
         for name in contents.pages():

@@ -11,6 +11,7 @@ from docutils import nodes
 from myst_nb.sphinx_ import HideCodeCellNode
 
 from tools.website.ext.bilingual import Block, pick
+from tools.website.ext.shades import PICTURE
 
 EDITIONS = {
     "zh": ("中文", "中", "zh-CN"),
@@ -97,8 +98,9 @@ def image(found: re.Match, files: dict[str, Path], number: int) -> str:
         return tag
     more = f' width="{size[0]}" height="{size[1]}"'
     more += ' loading="lazy"' if number else ""
-    if path.suffix == ".svg" and b"<image" not in path.read_bytes():
-        more += ' class="drawn"'
+    if path.suffix == ".svg":
+        shaded = PICTURE in path.read_text(encoding="utf-8")
+        more += f' class="{"shaded" if shaded else "drawn"}"'
     return f'<a class="zoom" href="{address}">{tag[:-1].rstrip("/ ")}{more}></a>'
 
 

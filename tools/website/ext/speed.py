@@ -5,15 +5,15 @@ machine, with the date and the versions. ``benchmarks/results`` holds the runs; 
 their columns mean, the scripts there say that wrote them.
 """
 
-import io
+import os
 import re
+from pathlib import Path
 
 import pandas as pd
 from docutils import nodes
 from sphinx.util.docutils import SphinxDirective
 
-from tools.website.ext.bilingual import both, pick
-from tools.website.ext.exercises import image
+from tools.website.ext.bilingual import both
 from tools.website.ext.results import grid, small
 from tools.workshop.notebook_files import ROOT
 
@@ -43,11 +43,16 @@ class Speed(SphinxDirective):
         path = RUNS / f"{file}.csv"
         self.env.note_dependency(str(path))
         run = pd.read_csv(path)
-        if name in FIGURES:
-            found = figure(name, run, pick(FIGURES[name], self.config.edition))
-        else:
-            found = globals()[name](run)
+        found = self.image(name, run) if name in FIGURES else globals()[name](run)
         return [found, small(machine(run))]
+
+    def image(self, name: str, run: pd.DataFrame) -> nodes.paragraph:
+        """Draw a figure, which the builder takes with the other pictures."""
+        path = Path(self.env.doctreedir) / f"{name}.svg"
+        save(name, run, path)
+        page = Path(self.env.doc2path(self.env.docname))
+        uri = Path(os.path.relpath(path, page.parent)).as_posix()
+        return nodes.paragraph("", "", nodes.image("", uri=uri, alt=FIGURES[name]))
 
 
 def machine(run: pd.DataFrame) -> str:
@@ -255,18 +260,15 @@ def pages(run: pd.DataFrame) -> nodes.table:
     return table(head, rows, [46, *[18] * len(editions)])
 
 
-def figure(name: str, run: pd.DataFrame, alt: str) -> nodes.raw:
-    """Put a figure into the page itself, in the book's style."""
+def save(name: str, run: pd.DataFrame, path: Path) -> None:
+    """Draw a figure in the book's style into a file."""
     import matplotlib.pyplot as plt  # and below, torch: not for tables
 
     from recsys_tutorial import plots
 
-    text = io.StringIO()
     with plt.rc_context(plots.STYLE):
         drawn = {"races": races, "minutes": minutes}[name](plots, run)
-        drawn.savefig(text, format="svg", metadata={"Date": None})
-    picture = image("image/svg+xml", text.getvalue(), alt)
-    return nodes.raw("", f"<p>{picture}</p>", format="html")
+        drawn.savefig(path, metadata={"Date": None})
 
 
 def races(plots, run: pd.DataFrame):

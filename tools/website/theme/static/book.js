@@ -57,6 +57,11 @@
     }
   });
 
+  // In both languages a title in the lists has little room: it is told in whole.
+  if (root.dataset.edition === "both") {
+    for (const entry of all(".chapters a, .sections a")) entry.title = entry.textContent;
+  }
+
   // The search: its script comes when it is asked for. Without it the link leads to the
   // page of the search.
   const link = find(".ask");
