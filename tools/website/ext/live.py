@@ -33,7 +33,7 @@ class Instead(SphinxDirective):
 
 def place(name: str) -> str:
     """Give the HTML that a page has in the place of a live figure."""
-    return f'<div class="live" id="live" data-live="{name}"></div>'
+    return f'<div class="live" data-live="{name}"></div>'
 
 
 def records(notebook: dict) -> Iterator[dict]:

@@ -1,8 +1,8 @@
 """Figures and equations that can be pointed at, and the words that point to them.
 
 In a notebook an equation has its number in ``\\tag{3}``, and the text below a figure
-begins with its name in bold, **图 1** or **Figure 1**. Each gets an anchor, ``eq-3``
-and ``fig-1``, the same in all editions; where the text says 式（3）, Eq. (3), 图 1 or
+begins with its name in bold, **图 1** or **Figure 1**, or **互动图** or **Live figure**.
+Each gets an anchor, ``eq-3``, ``fig-1``, ``live``, the same in all editions; where the text says 式（3）, Eq. (3), 图 1 or
 Figure 1, it becomes a link, which the page shows a preview of.
 
 What a cell draws becomes a ``figure`` together with the text below it, its
@@ -20,7 +20,7 @@ from sphinx.transforms import SphinxTransform
 from tools.website.ext.bilingual import Block, block
 from tools.website.ext.mathml import TAG
 
-CAPTION = re.compile(r"(?:图|Figure) (\d+)$")
+CAPTION = re.compile(r"(?:图|Figure) (\d+)$|互动图$|Live figure$")
 MENTION = re.compile(
     r"(?:图|Figures?) (?P<figure>\d+)"
     r"|(?:式|Eqs?\.) ?[（(](?P<equation>[^（）()\s]{1,6})[）)]"
@@ -70,7 +70,7 @@ class PointToThings(SphinxTransform):
             if name and isinstance(paragraph, nodes.paragraph) and begins(strong):
                 drawn = drawn_above(paragraph)
                 made = framed(drawn, paragraph) if drawn else paragraph
-                found.setdefault(f"fig-{name[1]}", made)
+                found.setdefault(f"fig-{name[1]}" if name[1] else "live", made)
         return found
 
     def frame_pictures(self) -> None:
