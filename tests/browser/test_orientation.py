@@ -182,7 +182,7 @@ def test_a_drawing_has_no_ground_of_its_own_in_the_dark(visit):
     filtered, ground = drawn.evaluate(look)
     assert "invert(1)" in filtered
     assert ground == "rgba(0, 0, 0, 0)"
-    page.get_by_role("button", name="Light or dark").click()
+    page.get_by_role("button", name="Theme").click()
     assert drawn.evaluate(look)[0] == "none"
 
 

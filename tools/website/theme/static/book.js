@@ -16,11 +16,23 @@
     },
   };
 
-  // Light or dark: what the system says, until a reader says otherwise.
-  find(".theme").addEventListener("click", () => {
-    const system = matchMedia("(prefers-color-scheme: dark)").matches ? "dark" : "light";
-    const theme = (root.dataset.theme || system) === "dark" ? "light" : "dark";
-    root.dataset.theme = theme;
+  // Light, dark, or as the system is: this at first, then the one that is not seen, so
+  // that the button shows at once what it does.
+  const themes = { light: ["浅色", "light"], dark: ["深色", "dark"], system: ["跟随系统", "as the system"] };
+  const themeButton = find(".theme");
+  const wear = (theme) => {
+    if (theme === "system") delete root.dataset.theme;
+    else root.dataset.theme = theme;
+    const [zh, en] = themes[theme];
+    themeButton.title = speak(`外观：${zh}`, `Theme: ${en}`);
+    themeButton.setAttribute("aria-label", themeButton.title);
+  };
+  wear(root.dataset.theme || "system");
+  themeButton.addEventListener("click", () => {
+    const dark = matchMedia("(prefers-color-scheme: dark)").matches;
+    const turn = dark ? ["system", "light", "dark"] : ["system", "dark", "light"];
+    const theme = turn[(turn.indexOf(root.dataset.theme || "system") + 1) % turn.length];
+    wear(theme);
     store.set("theme", theme);
   });
 
