@@ -241,14 +241,19 @@
     terms.before(filter);
   }
 
-  // What a link points to is shown beside it: an equation, a figure, what a term means.
+  // What a link points to is shown beside it: an equation, a figure, what a term means,
+  // which paper it is. What is said of a paper stands at the first of its links; here
+  // its title gets a line of its own.
+  const papers = new Map(all("a.cites[title]").map((a) => [a.href, a.title.replace(" · ", "\n")]));
   let preview;
   let shownFor;
   const hide = (event) => {
-    if (!event || event.type === "keydown" || event.currentTarget === shownFor) preview?.remove();
+    if (event && event.type !== "keydown" && event.currentTarget !== shownFor) return;
+    preview?.remove();
+    shownFor?.removeAttribute("aria-describedby");
   };
-  for (const pointer of all("a.points, a.term")) {
-    const says = pointer.matches(".term") && pointer.title;  // what the term is
+  for (const pointer of all("a.points, a.term, a.cites")) {
+    const says = pointer.matches(".term") ? pointer.title : papers.get(pointer.href);
     pointer.removeAttribute("title");
     const show = () => {
       const target = says || document.getElementById(decodeURIComponent(pointer.hash.slice(1)));
@@ -256,7 +261,8 @@
       hide();
       if (!shown) return;
       shownFor = pointer;
-      preview = Object.assign(document.createElement("div"), { className: "preview" });
+      preview = Object.assign(document.createElement("div"), { className: "preview", id: "preview" });
+      if (pointer.matches(".cites")) preview.lang = "en";
       if (!says) {
         shown.removeAttribute("id");
         shown.removeAttribute("tabindex");
@@ -265,6 +271,7 @@
       preview.setAttribute("role", "tooltip");
       preview.append(says ? says.replaceAll("$", "").replaceAll("\\", "") : shown);
       document.body.append(preview);
+      pointer.setAttribute("aria-describedby", preview.id);
       const at = pointer.getBoundingClientRect(), size = preview.getBoundingClientRect();
       const above = at.top > size.height + 70;
       preview.style.top = `${scrollY + (above ? at.top - size.height - 8 : at.bottom + 8)}px`;
