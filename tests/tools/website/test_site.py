@@ -23,11 +23,11 @@ def pages():
 
 
 def names(edition):
-    """List the files of an edition."""
+    """List the files of an edition, but for what was printed from it afterwards."""
     return {
         path.relative_to(SITE / edition).as_posix()
         for path in (SITE / edition).rglob("*")
-        if path.is_file()
+        if path.is_file() and path.suffix != ".pdf"
     }
 
 
