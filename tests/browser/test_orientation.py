@@ -138,6 +138,41 @@ def test_a_term_says_what_it_is_and_leads_to_the_glossary(visit):
     expect(page.locator("tr:target")).to_be_in_viewport()
 
 
+@pytest.mark.parametrize("edition", ["zh", "en", "both"])
+def test_a_citation_says_which_paper_it_is(visit, edition):
+    page = visit(f"{edition}/{CHAPTER}.html")
+    cited = page.locator("article a.cites")
+    address = cited.first.get_attribute("href")
+    says = (
+        "Deep Interest Network for Click-Through Rate Prediction\n"
+        "Guorui Zhou, Xiaoqiang Zhu, Chengru Song et al. · KDD, 2018"
+    )
+    preview = page.get_by_role("tooltip")
+    for link in page.locator(f"article a.cites[href='{address}']").all():
+        link.focus()
+        assert preview.inner_text() == says
+        expect(link).to_have_accessible_description(says.replace("\n", " "))
+        page.keyboard.press("Escape")
+        expect(preview).to_have_count(0)
+        expect(link).to_have_accessible_description("")
+    other = cited.nth(-1)
+    other.scroll_into_view_if_needed()
+    page.wait_for_timeout(300)
+    other.hover()
+    expect(preview).to_be_visible()
+    expect(preview).not_to_have_text("Deep Interest Network")
+    page.mouse.move(0, 0)
+    expect(preview).to_have_count(0)
+    assert page.locator("#references a.cites").count() == 0
+
+
+def test_the_list_of_papers_says_which_they_are(visit):
+    page = visit("zh/book/index.html")
+    for link in page.locator(".papers a.source").all():
+        link.focus()
+        expect(page.get_by_role("tooltip")).to_contain_text(", 20")
+
+
 def test_the_glossary_can_be_filtered(visit):
     page = visit("both/book/glossary.html")
     rows = page.locator("table.terms tbody tr:visible")
@@ -179,6 +214,7 @@ def test_a_figure_has_its_size_and_opens_in_full(visit):
     expect(large).not_to_be_visible()
 
 
+<<<<<<< HEAD
 @pytest.mark.parametrize("kind", ["drawn", "shaded"])
 def test_a_figure_is_at_home_in_the_light_and_in_the_dark(visit, kind):
     page = visit("en/notebooks/multitask/mmoe.html", color_scheme="dark")
@@ -227,6 +263,17 @@ def test_in_both_languages_a_title_takes_two_lines_at_most(visit):
     link = page.locator("h1 .headerlink").bounding_box()
     middle = link["y"] + link["height"] / 2
     assert middle < title["y"] + title["height"], "the link has a line to itself"
+=======
+def test_a_drawing_has_no_ground_of_its_own_in_the_dark(visit):
+    page = visit(f"en/{CHAPTER}.html", color_scheme="dark")
+    drawn = page.locator("img.drawn").first
+    look = "e => [getComputedStyle(e).filter, getComputedStyle(e).backgroundColor]"
+    filtered, ground = drawn.evaluate(look)
+    assert "invert(1)" in filtered
+    assert ground == "rgba(0, 0, 0, 0)"
+    page.get_by_role("button", name="Theme").click()
+    assert drawn.evaluate(look)[0] == "none"
+>>>>>>> h-point
 
 
 def test_copy_buttons_are_seen_where_nothing_hovers(visit):

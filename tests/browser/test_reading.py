@@ -47,15 +47,63 @@ def test_without_javascript_there_is_all_that_is_needed(visit):
     expect(page.locator(".menu")).not_to_be_visible()
 
 
-def test_the_theme_is_kept(visit):
-    page = visit("en/book/index.html", color_scheme="light")
-    paper = "getComputedStyle(document.documentElement).backgroundColor"
-    light = page.evaluate(paper)
-    page.get_by_role("button", name="Light or dark").click()
-    dark = page.evaluate(paper)
-    assert dark != light
+THEMES = {
+    "zh": ("外观：跟随系统", "外观：深色", "外观：浅色"),
+    "en": ("Theme: as the system", "Theme: dark", "Theme: light"),
+    "both": (
+        "外观：跟随系统 · Theme: as the system",
+        "外观：深色 · Theme: dark",
+        "外观：浅色 · Theme: light",
+    ),
+}
+PAPER = "getComputedStyle(document.documentElement).backgroundColor"
+DRAWN = """all => all.filter(e => getComputedStyle(e).display !== "none")
+    .map(e => e.classList[0])"""
+# What is worn when the page has been read, and no deferred script has run.
+EARLY = """document.addEventListener("readystatechange", () => {
+    if (document.readyState === "interactive")
+        window.early = document.documentElement.dataset.theme;
+})"""
+
+
+@pytest.mark.parametrize("edition", EDITIONS)
+def test_the_theme_is_the_systems_or_a_readers_own_and_is_kept(visit, edition):
+    page = visit(f"{edition}/book/index.html", color_scheme="light")
+    page.add_init_script(EARLY)
+    button, drawn = page.locator("button.theme"), page.locator("button.theme svg > *")
+    system, dark, light = THEMES[edition]
+    papers = {}
+    button.focus()
+    for name, icon, worn in (
+        (system, "as-system", None),
+        (dark, "as-dark", "dark"),
+        (light, "as-light", "light"),
+    ):
+        expect(button).to_have_accessible_name(name)
+        expect(button).to_have_attribute("title", name)
+        papers[name] = page.evaluate(PAPER)
+        page.reload()
+        assert page.evaluate("window.early") == worn
+        expect(button).to_have_accessible_name(name)
+        assert page.evaluate(PAPER) == papers[name]
+        assert drawn.evaluate_all(DRAWN) == [icon]
+        button.focus()
+        page.keyboard.press("Enter")
+    expect(button).to_have_accessible_name(system)
+    assert papers[system] == papers[light] != papers[dark]
+    page.emulate_media(color_scheme="dark")
+    assert page.evaluate(PAPER) == papers[dark]
+    page.keyboard.press("Space")  # in the dark it is the light that shows a difference
+    expect(button).to_have_accessible_name(light)
+    assert page.evaluate(PAPER) == papers[light]
+
+
+def test_a_theme_that_is_none_is_not_worn(visit):
+    page = visit("en/book/index.html")
+    page.evaluate("localStorage.setItem('theme', 'auto')")
     page.reload()
-    assert page.evaluate(paper) == dark
+    expect(page.locator("button.theme")).to_have_accessible_name("Theme: as the system")
+    assert page.evaluate("document.documentElement.dataset.theme") is None
 
 
 def test_the_chapters_unfold_on_a_phone(visit):

@@ -6,11 +6,16 @@ and a browser prints it: the one that the tests use. A chapter is a hand-out, su
 book, with a title page, a table of contents and bookmarks. Links within what is printed
 stay links.
 
-A hand-out is without solutions; ``SOLUTIONS=1`` prints them. Code that is folded on the
-site is left out, hints are printed.
+The site offers what was printed from it: the file is copied beside its page, the book
+beside the home page, and the page gets a link to it. A site that is built anew starts
+without, since its pages may say something else by now.
+
+A hand-out is without solutions; ``SOLUTIONS=1`` prints them, and the site does not
+offer those. Code that is folded on the site is left out, hints are printed.
 """
 
 import argparse
+import re
 import shutil
 import sys
 from collections.abc import Iterator
@@ -22,10 +27,16 @@ from pypdf import PdfReader
 
 from tools.course.printed import LANGUAGES, document
 from tools.website import contents, links
+from tools.website.ext.bilingual import pick
 from tools.workshop.notebook_files import ROOT
 from tools.workshop.sentences import Problem, say, show
 
 BUILD = ROOT / "_build" / "pdf"
+HOME = "book/index"  # the page that offers the whole book
+THE_BOOK = "整本书 PDF | The book as PDF"
+THIS_PAGE = "本页 PDF | This page as PDF"
+PLACE = "<!-- pdf -->"  # where a page has its links to what was printed
+OFFER = '<a class="button" href="{}" type="application/pdf">{} · {:.1f} MB</a>'
 # These collect what the chapters have already.
 COLLECTIONS = ("book/teaching/exercises", "book/teaching/solutions")
 # What is too wide for the paper gets smaller; what is folded opens, but for code; long
@@ -88,6 +99,27 @@ def print_pages(
         text = document(names, edition, site, numbers)
         pdf = write(page, text, target, solutions)
     return pdf
+
+
+def offer(pdf: Path, page: Path, what: str) -> None:
+    """Put a PDF beside a page of the site, and a link to it on the page.
+
+    One that was there under this name is replaced, with its link.
+
+    Parameters
+    ----------
+    pdf : Path
+        What was printed.
+    page : Path
+        The HTML of the page.
+    what : str
+        The words of the link, in the page's language.
+    """
+    shutil.copy2(pdf, page.with_name(pdf.name))
+    link = OFFER.format(pdf.name, what, pdf.stat().st_size / 1e6)
+    text = page.read_text(encoding="utf-8")
+    text = re.sub(f'<a class="button" href="{re.escape(pdf.name)}".*?</a>', "", text)
+    page.write_text(text.replace(PLACE, link + PLACE), encoding="utf-8")
 
 
 @contextmanager
@@ -157,6 +189,10 @@ def main(arguments: list[str] | None = None) -> int:
                     target = BUILD / f"recsys-book-{edition}.pdf"
                 pdf = print_pages(page, names, edition, target, options.solutions)
                 show(f"{target}: {len(pdf.pages)}")
+                if not options.solutions:
+                    offered = names[0] if options.name else HOME
+                    what = pick(THIS_PAGE if options.name else THE_BOOK, edition)
+                    offer(target, links.SITE / edition / f"{offered}.html", what)
     except Problem as problem:
         say(problem.zh, problem.en, sys.stderr)
         return 1

@@ -42,8 +42,10 @@ INSTALL = "    %pip install --quiet git+{url}"
 INSTALL_FAISS = '    %pip install --quiet "recsys-tutorial[retrieval] @ git+{url}"'
 REFUSE = """\
     raise ModuleNotFoundError(
-        "recsys_tutorial is not installed, and this copy of the book does not say "
-        "where it is published: run `pip install .` in the book's folder"
+        "没有安装 recsys_tutorial，这份书里也没有写发布地址：请在书的文件夹里运行 "
+        "`pip install .` | recsys_tutorial is not installed, and this copy of the "
+        "book does not say where it is published: run `pip install .` in the book's "
+        "folder"
     )"""
 
 

@@ -1,6 +1,8 @@
 """The book on paper: what is in a PDF, and that all of it can be read."""
 
+import re
 import unicodedata
+from contextlib import nullcontext
 from types import SimpleNamespace
 
 import pytest
@@ -184,6 +186,55 @@ def test_links_stay_inside_or_lead_to_the_published_site(monkeypatch):
     monkeypatch.setattr(printed.editions, "site_url", lambda where: "https://b.io/")
     link = '<a href="https://b.io/en/book/results.html#r">3</a>'
     assert printed.moved(text, here, ids) == start + link + end
+
+
+def test_the_site_offers_what_was_printed_from_it(monkeypatch, tmp_path):
+    site, build = tmp_path / "site", tmp_path / "pdf"
+    for edition in ("zh", "en"):
+        for name in (CHAPTER, "book/index"):
+            page = site / edition / f"{name}.html"
+            page.parent.mkdir(parents=True)
+            page.write_text(f'<div class="tools">{pdf.PLACE}</div>')
+    sizes = iter([1_000, 2_500_000, 3_140_000, 4_000_000, 5_000_000, 6_000_000])
+
+    def print_pages(page, names, edition, target, solutions):
+        target.parent.mkdir(parents=True, exist_ok=True)
+        target.write_bytes(bytes(next(sizes)))
+        return SimpleNamespace(pages=[])
+
+    def offered(name):
+        text = (site / name).read_text("utf-8")
+        return re.findall('<a [^>]*href="(.*?)".*?>(.*?)</a>', text)
+
+    (site / "index.html").touch()
+    monkeypatch.setattr(links, "SITE", site)
+    monkeypatch.setattr(pdf, "BUILD", build)
+    monkeypatch.setattr(pdf, "browser", nullcontext)
+    monkeypatch.setattr(pdf, "print_pages", print_pages)
+    one = ["--name", "multitask/mmoe", "--edition", "en"]
+    assert pdf.main([*one, "--solutions"]) == 0
+    assert offered(f"en/{CHAPTER}.html") == []
+    for size in ("2.5", "3.1"):  # printed again: one link, to the new file
+        assert pdf.main(one) == 0
+        words = f"This page as PDF · {size} MB"
+        assert offered(f"en/{CHAPTER}.html") == [("mmoe.pdf", words)]
+    assert pdf.main([]) == 0
+    assert offered("zh/book/index.html") == [
+        ("recsys-book-zh.pdf", "整本书 PDF · 4.0 MB")
+    ]
+    assert offered("en/book/index.html") == [
+        ("recsys-book-en.pdf", "The book as PDF · 5.0 MB")
+    ]
+    assert offered(f"zh/{CHAPTER}.html") == []
+    assert links.broken(links.read(site)) == []
+    assert len(list(site.rglob("*.pdf"))) == 3
+
+
+def test_every_page_has_a_place_for_what_is_printed():
+    for edition in printed.LANGUAGES:
+        for name in contents.pages():
+            text = (links.SITE / edition / f"{name}.html").read_text("utf-8")
+            assert text.count(pdf.PLACE) == 1
 
 
 def test_what_is_printed():

@@ -4,8 +4,9 @@ import docutils.frontend
 import docutils.utils
 import pytest
 from docutils import nodes
+from pybtex.database import parse_string
 
-from tools.website.ext import pointers, terms
+from tools.website.ext import citations, pointers, terms
 from tools.website.ext.bilingual import Block, block
 
 
@@ -30,7 +31,7 @@ def document(*children, name="notebooks/sequence/din", edition="zh"):
     settings = docutils.frontend.get_default_settings()
     found = docutils.utils.new_document("page", settings)
     found += nodes.section("", nodes.title("", "图 1"), *children, ids=["top"])
-    env = SimpleNamespace(docname=name)
+    env = SimpleNamespace(docname=name, note_dependency=lambda path: None)
     config = SimpleNamespace(edition=edition)
     found.settings.env = SimpleNamespace(
         docname=name, app=SimpleNamespace(config=config), config=config
@@ -50,7 +51,7 @@ def transformed(kind, *children, **options):
 
 @pytest.fixture
 def page(monkeypatch):
-    for kind in (pointers.PointToThings, terms.LinkTerms):
+    for kind in (pointers.PointToThings, terms.LinkTerms, citations.TellCitations):
         monkeypatch.setattr(kind, "env", None)
         monkeypatch.setattr(kind, "config", None)
     return transformed
@@ -191,3 +192,56 @@ def test_a_term_whose_bare_name_is_another_is_not_linked_in_english():
     term = terms.Term("gate (of a recurrent cell)", "更新", "", "", "")
     assert terms.pattern(term, "en") is None
     assert terms.pattern(term, "zh").search("先更新")
+
+
+@pytest.mark.parametrize(
+    ("fields", "says"),
+    [
+        (
+            "author = {Ma, Xiao and Wu, Bo}, booktitle = {SIGIR}",
+            "A ²: B · Xiao Ma, Bo Wu · SIGIR, 2018",
+        ),
+        (
+            r"author = {Hidasi, Bal{\'a}zs and A, B and C, D and E, F}, journal = {Q}",
+            "A ²: B · Balázs Hidasi, B A, D C et al. · Q, 2018",
+        ),
+        (
+            "author = {van der Aa, Jan and Yu, Philip S.}, eprint = {1804.07931}",
+            "A ²: B · Jan van der Aa, Philip S. Yu · arXiv:1804.07931, 2018",
+        ),
+    ],
+)
+def test_a_work_is_told_in_a_line_or_two(fields, says):
+    bibliography = f"@misc{{key, title = {{{{A}} $^2$: B}}, year = 2018, {fields}}}"
+    assert citations.note(parse_string(bibliography, "bibtex").entries["key"]) == says
+
+
+def test_a_work_is_told_once_on_a_page_by_whichever_address(page, monkeypatch):
+    told = {"doi:10.1145/1.2": "A · B", "arxiv:1804.07931": "A · B"}
+    monkeypatch.setattr(citations, "works", lambda: told)
+    addresses = [
+        "https://doi.org/10.1145/1.2",
+        "https://doi.org/10.1145/1.2",
+        "https://arxiv.org/abs/1804.07931v2",
+        "https://arxiv.org/abs/1703.03400",
+        "https://example.org/",
+    ]
+    cited = [nodes.reference("", "x", refuri=address) for address in addresses]
+    listed = nodes.reference("", "A", refuri=addresses[0])
+    own = nodes.paragraph("", "", nodes.reference("", "2", refid="eq-2"))
+    end = nodes.section("", nodes.paragraph("", "", listed), ids=["references"])
+    page(citations.TellCitations, nodes.paragraph("", "", *cited), own, end)
+    assert ["cites" in link["classes"] for link in cited] == [True] * 3 + [False] * 2
+    notes = [link.get("reftitle") for link in cited]
+    assert notes == ["A · B", None, "A · B", None, None]
+    assert not listed["classes"]
+    assert not own[0]["classes"]
+
+
+def test_every_work_of_the_bibliography_can_be_told():
+    for says in citations.works().values():
+        title, authors, venue = says.split(" · ")
+        assert title
+        assert authors
+        assert venue[-4:].isdigit()
+        assert not set("{}$\\~\n") & set(says)

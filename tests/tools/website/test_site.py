@@ -23,11 +23,11 @@ def pages():
 
 
 def names(edition):
-    """List the files of an edition."""
+    """List the files of an edition, but for what was printed from it afterwards."""
     return {
         path.relative_to(SITE / edition).as_posix()
         for path in (SITE / edition).rglob("*")
-        if path.is_file()
+        if path.is_file() and path.suffix != ".pdf"
     }
 
 
@@ -149,6 +149,18 @@ def test_a_page_weighs_little():
         for name in contents.pages():
             files = links.loaded(SITE / edition / f"{name}.html")
             assert sum(map(links.sent, files)) < 1_500_000, name
+
+
+def test_what_is_told_of_papers_weighs_little():
+    told = 0
+    for name in contents.pages():
+        for edition in EDITIONS:
+            text = (SITE / edition / f"{name}.html").read_text("utf-8")
+            notes = re.findall(r'<a class="cites [^>]*? title="([^"]*)"', text)
+            told += len(notes)
+            assert len("".join(notes).encode()) < 3_000, name
+            assert len(set(notes)) == len(notes), f"{edition}/{name}: said twice"
+    assert told > 200
 
 
 def test_the_notebook_that_is_downloaded_is_the_notebook():

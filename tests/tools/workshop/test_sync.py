@@ -176,8 +176,12 @@ def test_a_notebook_that_imports_the_retrieval_module_gets_the_extra(tmp_path):
 def test_bootstrap_of_an_unpublished_book_says_so(monkeypatch):
     text = sync.bootstrap_text(UNPUBLISHED)
     assert run(text, monkeypatch, installed=True) == []
-    with pytest.raises(ModuleNotFoundError, match="does not say where it is published"):
+    with pytest.raises(ModuleNotFoundError) as told:
         run(text, monkeypatch, installed=False)
+    zh, en = str(told.value).split(" | ")
+    assert "没有写发布地址" in zh
+    assert "does not say where it is published" in en
+    assert all("`pip install .`" in half for half in (zh, en))
 
 
 def test_badge():

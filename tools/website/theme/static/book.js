@@ -16,11 +16,23 @@
     },
   };
 
-  // Light or dark: what the system says, until a reader says otherwise.
-  find(".theme").addEventListener("click", () => {
-    const system = matchMedia("(prefers-color-scheme: dark)").matches ? "dark" : "light";
-    const theme = (root.dataset.theme || system) === "dark" ? "light" : "dark";
-    root.dataset.theme = theme;
+  // Light, dark, or as the system is: this at first, then the one that is not seen, so
+  // that the button shows at once what it does.
+  const themes = { light: ["浅色", "light"], dark: ["深色", "dark"], system: ["跟随系统", "as the system"] };
+  const themeButton = find(".theme");
+  const wear = (theme) => {
+    if (theme === "system") delete root.dataset.theme;
+    else root.dataset.theme = theme;
+    const [zh, en] = themes[theme];
+    themeButton.title = speak(`外观：${zh}`, `Theme: ${en}`);
+    themeButton.setAttribute("aria-label", themeButton.title);
+  };
+  wear(root.dataset.theme || "system");
+  themeButton.addEventListener("click", () => {
+    const dark = matchMedia("(prefers-color-scheme: dark)").matches;
+    const turn = dark ? ["system", "light", "dark"] : ["system", "dark", "light"];
+    const theme = turn[(turn.indexOf(root.dataset.theme || "system") + 1) % turn.length];
+    wear(theme);
     store.set("theme", theme);
   });
 
@@ -260,14 +272,19 @@
     terms.before(filter);
   }
 
-  // What a link points to is shown beside it: an equation, a figure, what a term means.
+  // What a link points to is shown beside it: an equation, a figure, what a term means,
+  // which paper it is. What is said of a paper stands at the first of its links; here
+  // its title gets a line of its own.
+  const papers = new Map(all("a.cites[title]").map((a) => [a.href, a.title.replace(" · ", "\n")]));
   let preview;
   let shownFor;
   const hide = (event) => {
-    if (!event || event.type === "keydown" || event.currentTarget === shownFor) preview?.remove();
+    if (event && event.type !== "keydown" && event.currentTarget !== shownFor) return;
+    preview?.remove();
+    shownFor?.removeAttribute("aria-describedby");
   };
-  for (const pointer of all("a.points, a.term")) {
-    const says = pointer.matches(".term") && pointer.title;  // what the term is
+  for (const pointer of all("a.points, a.term, a.cites")) {
+    const says = pointer.matches(".term") ? pointer.title : papers.get(pointer.href);
     pointer.removeAttribute("title");
     const show = () => {
       const target = says || document.getElementById(decodeURIComponent(pointer.hash.slice(1)));
@@ -275,7 +292,8 @@
       hide();
       if (!shown) return;
       shownFor = pointer;
-      preview = Object.assign(document.createElement("div"), { className: "preview" });
+      preview = Object.assign(document.createElement("div"), { className: "preview", id: "preview" });
+      if (pointer.matches(".cites")) preview.lang = "en";
       if (!says) {
         shown.removeAttribute("id");
         shown.removeAttribute("tabindex");
@@ -284,6 +302,7 @@
       preview.setAttribute("role", "tooltip");
       preview.append(says ? says.replaceAll("$", "").replaceAll("\\", "") : shown);
       document.body.append(preview);
+      pointer.setAttribute("aria-describedby", preview.id);
       const at = pointer.getBoundingClientRect(), size = preview.getBoundingClientRect();
       const above = at.top > size.height + 70;
       preview.style.top = `${scrollY + (above ? at.top - size.height - 8 : at.bottom + 8)}px`;
