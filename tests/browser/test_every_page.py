@@ -33,9 +33,11 @@ class Page:
         problems, opened.problems[:] = opened.problems[:], []
         assert problems == []
 
-    def test_a_page_fits_a_phone(self, phone):
-        wide = phone.evaluate("document.documentElement.scrollWidth")
-        assert wide <= 390, "the page is wider than the phone"
+    @pytest.mark.parametrize("width", [390, 820, 1440])
+    def test_what_is_wide_fits_or_shows_that_there_is_more(self, opened, cut, width):
+        opened.page.set_viewport_size({"width": width, "height": 900})
+        assert cut(opened.page) == []
+        assert opened.page.evaluate("document.documentElement.scrollWidth") <= width
 
     def test_a_page_has_one_heading(self, phone):
         assert phone.locator("h1").count() == 1
@@ -44,6 +46,10 @@ class Page:
     @pytest.mark.parametrize("theme", ["light", "dark"])
     def test_a_page_is_accessible(self, page, grave, theme):
         assert grave(page, theme) == []
+
+    @pytest.mark.parametrize("theme", ["light", "dark"])
+    def test_a_page_is_accessible_on_a_phone(self, phone, grave, theme):
+        assert grave(phone, theme) == []
 
 
 class PageOfAnEdition(Page):
