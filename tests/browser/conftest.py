@@ -71,17 +71,19 @@ MARK_KINDS = """() => {
         }
     }
 }"""
-# What is wider than its place, and does not say so. A box that scrolls says it by a
-# fade, and to the keyboard, once it has been measured; nothing else may leave the
-# column.
-CUT = """async () => {
-    const folded = [...document.querySelectorAll("details:not([open])")];
-    folded.forEach(fold => { fold.open = true; });
+# A page notices a new width in the next frame, and then measures what is wide.
+MEASURED = """async () => {
     const frame = () => new Promise(requestAnimationFrame);
     await frame();
     await frame();
     const scripted = document.querySelector("script[src$='book.js']");
     while (scripted && !("measured" in document.documentElement.dataset)) await frame();
+}"""
+# What is wider than its place, and does not say so. A box that scrolls says it by a
+# fade, and to the keyboard; nothing else may leave the column.
+CUT = """() => {
+    const folded = [...document.querySelectorAll("details:not([open])")];
+    folded.forEach(fold => { fold.open = true; });
     const boxes = "pre, div.math, .map, .wide-table, .cell_output .output";
     const column = document.querySelector("article, main, body");
     const {left, right} = column.getBoundingClientRect();
@@ -171,8 +173,7 @@ def opened(context, address, name):
     page.emulate_media(color_scheme="light")
     page.goto(address + name)
     page.evaluate("document.fonts.ready.then(() => true)")
-    if page.locator("script[src$='book.js']").count():
-        page.wait_for_selector("[data-measured]", state="attached")
+    page.evaluate(MEASURED)
     yield SimpleNamespace(page=page, problems=problems)
     page.close()
 
@@ -180,6 +181,7 @@ def opened(context, address, name):
 def attend(opened, size):
     """Give the open page in a size; complain of new errors and foreign requests."""
     opened.page.set_viewport_size(size)
+    opened.page.evaluate(MEASURED)
     yield opened.page
     problems, opened.problems[:] = opened.problems[:], []
     assert problems == []
@@ -200,7 +202,12 @@ def page(opened):
 @pytest.fixture(scope="session")
 def cut():
     """List what is cut on a page, in what is folded, too, and does not say so."""
-    return lambda page: page.evaluate(CUT)
+
+    def look(page):
+        page.evaluate(MEASURED)
+        return page.evaluate(CUT)
+
+    return look
 
 
 @pytest.fixture(scope="session")

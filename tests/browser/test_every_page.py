@@ -44,12 +44,12 @@ class Page:
         expect(phone.locator("h1")).to_be_visible()
 
     @pytest.mark.parametrize("theme", ["light", "dark"])
-    def test_a_page_is_accessible(self, page, grave, theme):
-        assert grave(page, theme) == []
-
-    @pytest.mark.parametrize("theme", ["light", "dark"])
     def test_a_page_is_accessible_on_a_phone(self, phone, grave, theme):
         assert grave(phone, theme) == []
+
+    @pytest.mark.parametrize("theme", ["light", "dark"])
+    def test_a_page_is_accessible_at_a_desk(self, page, grave, theme):
+        assert grave(page, theme) == []
 
 
 class PageOfAnEdition(Page):
@@ -86,10 +86,11 @@ class TestChapter(PageOfAnEdition):
         formulas = page.locator("math")
         assert formulas.count() > 5
         assert page.evaluate("document.fonts.check('16px \"Book Math\"')")
-        sizes = formulas.evaluate_all(
-            "all => all.filter(m => m.checkVisibility()).map(m => "
-            "[m.getBoundingClientRect().width, m.getBoundingClientRect().height])"
-        )
+        for _ in range(2):  # what is far away is laid out when it is first asked
+            sizes = formulas.evaluate_all(
+                "all => all.filter(m => m.checkVisibility()).map(m => "
+                "[m.getBoundingClientRect().width, m.getBoundingClientRect().height])"
+            )
         assert all(width > 2 and height > 2 for width, height in sizes)
         text = page.locator("article").evaluate(
             "a => { const c = a.cloneNode(true);"
