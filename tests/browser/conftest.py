@@ -29,10 +29,13 @@ ONE_OF_A_KIND = """() => {
 # it: nine tenths of its time. Three of a kind are enough: the first, and the longest
 # two, as axe gives no verdict on single letters. Of a kind are texts of one colour,
 # size, weight and shadow on the same ground: the ground is every element around them
-# that paints, is see-through, or is moved from its place. In drawings, where a text may
-# lie on any shape, and in fields, which hold no text, each is weighed.
+# that paints, is see-through, or is moved from its place. A kind is weighed but once:
+# of a page seen before, only what is new in another width or theme remains. In
+# drawings, where a text may lie on any shape, and in fields, which hold no text, each
+# is weighed.
 MARK_KINDS = """() => {
     const grounds = new Map(), kinds = new Map();
+    const weighed = window.weighed ||= new Set();
     const ground = element => {
         if (!element) return "";
         if (!grounds.has(element)) {
@@ -55,16 +58,54 @@ MARK_KINDS = """() => {
             const {color, fontSize, fontWeight, textShadow} = getComputedStyle(element);
             const look = [color, fontSize, fontWeight, textShadow].join();
             const kind = look + " on " + ground(element);
+            if (weighed.has(kind)) continue;
             if (!kinds.has(kind)) kinds.set(kind, []);
             kinds.get(kind).push({element, size: text(element).length});
         }
     }
-    for (const [first, ...others] of kinds.values()) {
+    for (const [kind, [first, ...others]] of kinds) {
+        weighed.add(kind);
         others.sort((a, b) => b.size - a.size);
         for (const {element} of [first, ...others.slice(0, 2)]) {
             element.dataset.weigh = "";
         }
     }
+}"""
+# A page notices a new width in the next frame, and then measures what is wide.
+MEASURED = """async () => {
+    const frame = () => new Promise(requestAnimationFrame);
+    await frame();
+    await frame();
+    const scripted = document.querySelector("script[src$='book.js']");
+    while (scripted && !("measured" in document.documentElement.dataset)) await frame();
+}"""
+# What is wider than its place, and does not say so. A box that scrolls says it by a
+# fade, and to the keyboard; nothing else may leave the column.
+CUT = """() => {
+    const folded = [...document.querySelectorAll("details:not([open])")];
+    folded.forEach(fold => { fold.open = true; });
+    const boxes = "pre, div.math, .map, .wide-table, .cell_output .output";
+    const column = document.querySelector("article, main, body");
+    const {left, right} = column.getBoundingClientRect();
+    const faults = [];
+    const note = (fault, element) => faults.push(
+        `${fault}: ${element.localName} ${element.textContent.trim().slice(0, 80)}`);
+    for (const element of column.querySelectorAll("*")) {
+        const box = element.closest(boxes);
+        const place = element.getBoundingClientRect();
+        if (!place.width || !element.checkVisibility()) continue;
+        if (!box || !box.parentElement.closest(boxes) && element === box) {
+            const out = place.left < left - 1 || place.right > right + 1;
+            if (out) note("leaves the column", element);
+        }
+        if (element !== box || box.scrollWidth <= box.clientWidth + 2) continue;
+        const {overflowX, maskImage} = getComputedStyle(box);
+        if (!/auto|scroll/.test(overflowX)) note("does not scroll", box);
+        if (box.tabIndex !== 0) note("no key reaches it", box);
+        if (maskImage === "none") note("no sign of more", box);
+    }
+    folded.forEach(fold => { fold.open = false; });
+    return faults;
 }"""
 # The enhanced rule is one that axe leaves out by itself, but not where tags are named.
 COLOURS = {
@@ -132,8 +173,7 @@ def opened(context, address, name):
     page.emulate_media(color_scheme="light")
     page.goto(address + name)
     page.evaluate("document.fonts.ready.then(() => true)")
-    if page.locator("script[src$='book.js']").count():
-        page.wait_for_selector("[data-measured]", state="attached")
+    page.evaluate(MEASURED)
     yield SimpleNamespace(page=page, problems=problems)
     page.close()
 
@@ -141,6 +181,7 @@ def opened(context, address, name):
 def attend(opened, size):
     """Give the open page in a size; complain of new errors and foreign requests."""
     opened.page.set_viewport_size(size)
+    opened.page.evaluate(MEASURED)
     yield opened.page
     problems, opened.problems[:] = opened.problems[:], []
     assert problems == []
@@ -156,6 +197,17 @@ def phone(opened):
 def page(opened):
     """Give the open page as it is at a desk."""
     yield from attend(opened, DESK)
+
+
+@pytest.fixture(scope="session")
+def cut():
+    """List what is cut on a page, in what is folded, too, and does not say so."""
+
+    def look(page):
+        page.evaluate(MEASURED)
+        return page.evaluate(CUT)
+
+    return look
 
 
 @pytest.fixture(scope="session")

@@ -51,3 +51,12 @@ def test_axe_finds_a_fault(visit, grave, style, body, light, dark):
         found = grave(page, theme)
         assert len(found) == bool(expected), theme
         assert expected in "".join(found), theme
+
+
+def test_axe_finds_a_fault_that_only_a_phone_shows(visit, grave):
+    page = visit("404.html", viewport={"width": 1280, "height": 720})
+    style = "@media (max-width: 400px) { #a { color: #ccc } }"
+    page.set_content(SAMPLE % (style, TEXTS, "<p id=a>Pale on a phone.</p>"))
+    assert [grave(page, theme) for theme in ("light", "dark")] == [[], []]
+    page.set_viewport_size({"width": 390, "height": 844})
+    assert "contrast" in "".join(grave(page, "light"))

@@ -10,36 +10,32 @@ from playwright.sync_api import expect
 from tools.website import contents
 
 CHAPTER = "notebooks/sequence/din"
-SIZES = [(390, 844), (820, 1180), (1440, 900)]
 PHONE = {"width": 390, "height": 844}
-# Every box that is wider than its place says so: by a fade, and to the keyboard.
-CUT = """async () => {
-    const kinds = "pre, div.math, .map, .wide-table, .cell_output .output, table";
-    const boxes = [...document.querySelectorAll(kinds)];
-    const cut = [];
-    for (const box of boxes.filter(box => box.checkVisibility())) {
-        const style = getComputedStyle(box);
-        const scrolls = /auto|scroll/.test(style.overflowX);
-        const wide = box.scrollWidth > box.clientWidth + 2;
-        if (!wide || box.matches("table")) continue;
-        box.scrollIntoView({block: "center"});
-        await new Promise(done => setTimeout(done, 60));
-        if (!scrolls) cut.push(["does not scroll", box.className, box.scrollWidth]);
-        else if (box.tabIndex !== 0) cut.push(["no key reaches", box.className]);
-        else if (!box.classList.contains("more")) cut.push(["no sign", box.className]);
-    }
-    return cut;
-}"""
 
 
-@pytest.mark.parametrize(("width", "height"), SIZES)
 @pytest.mark.parametrize(
-    "name", ["notebooks/coldstart/meta_embedding", "book/results", "book/glossary"]
+    ("change", "fault"),
+    [
+        ("e => { e.style.minWidth = '700px'; }", "leaves the column: p"),
+        ("() => document.querySelector('.more').classList.remove('more')", "no sign"),
+        ("() => document.querySelector('.more').removeAttribute('tabindex')", "no key"),
+        ("() => { document.querySelector('.more').style.overflow = 'clip' }", "scroll"),
+    ],
 )
-def test_what_is_wide_shows_that_there_is_more(visit, name, width, height):
-    page = visit(f"both/{name}.html", viewport={"width": width, "height": height})
-    assert page.evaluate(CUT) == []
-    assert page.evaluate("document.documentElement.scrollWidth") <= width
+def test_what_is_cut_is_found(visit, cut, change, fault):
+    page = visit(f"en/{CHAPTER}.html", viewport=PHONE)
+    assert cut(page) == []
+    page.locator("article section > p").first.evaluate(change)
+    assert fault in " ".join(cut(page))
+
+
+def test_what_is_far_away_is_measured_again_in_another_width(visit, cut):
+    page = visit(f"en/{CHAPTER}.html", viewport={"width": 1440, "height": 900})
+    assert cut(page) == []
+    wide = page.locator("pre.more").count()
+    page.set_viewport_size(PHONE)
+    assert cut(page) == []
+    assert page.locator("pre.more").count() > wide
 
 
 def test_the_end_of_what_is_wide_has_no_fade(visit):

@@ -100,24 +100,53 @@ def test_a_name_in_code_counts_where_it_stands_first_and_not_if_it_is_everywhere
         ),
         **{f"notebooks/{n}": (str(n), [part("c", code="fit_it")]) for n in range(9)},
     }
-    rows = search.data(pages)["parts"]
-    assert [row[4] for row in rows[:3]] == ["DIN_x", "", ""]
+    code = search.data(pages)["parts"][4]
+    assert code[:3] == ("DIN_x", "", "")
 
 
-def test_teaching_pages_weigh_less_and_repeated_ones_give_their_start_alone():
+def test_pages_that_repeat_weigh_less_and_give_the_start_of_their_sections_alone():
     long = "字" * 2000
     pages = {
         "notebooks/sequence/din": ("DIN", [part("a", long)]),
         "book/teaching/weeks-1-to-6": ("weeks", [part("b", long)]),
         "book/teaching/exercises": ("all", [part("c"), part("d")]),
+        "book/results": ("results", [part("e", long)]),
     }
     found = search.data(pages)
-    assert [weight for _, _, weight in found["pages"]] == [1, 0.4, 0.4]
-    assert [(row[1], len(row[3])) for row in found["parts"]] == [
-        ("a", 2000),
-        ("b", search.OPENING),
-        ("c", 0),
-    ]
+    assert [weight for _, _, weight in found["pages"]] == [1, 0.4, 0.4, 0.8]
+    _, anchors, _, texts, _, _ = found["parts"]
+    assert anchors == ("a", "b", "c", "e")
+    assert [len(text) for text in texts] == [2000, 100, 0, 100]
+
+
+def test_an_opening_ends_with_a_whole_letter():
+    assert search.opening("a" + "字" * 200) == "a" + "字" * 99
+    assert search.opening("short") == "short"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "plain",
+        "门控，gate：门，é × α",
+        # more letters than have room, the rarest of them of two bytes themselves
+        "".join(map(chr, range(0x4E00, 0x5600))) * 2 + "é×α",
+    ],
+)
+def test_what_is_packed_can_be_unpacked(text):
+    letters, packed = search.pack(text)
+    assert unpack(letters, packed) == text
+    assert len(packed.encode()) <= len(text.encode())
+
+
+def test_chinese_is_packed_into_two_bytes_a_letter_the_most_frequent_first():
+    letters, packed = search.pack("门控门")
+    assert (letters, packed) == ("门控", "\x80\x81\x80")
+
+
+def unpack(letters, packed):
+    """Read what is packed, as search.js does."""
+    return re.sub("[\x80-\u07ff]", lambda found: letters[ord(found[0]) - 0x80], packed)
 
 
 def test_a_term_has_several_names():
@@ -151,7 +180,7 @@ def test_the_script_of_an_edition_is_small_and_holds_every_page():
         for language in languages:
             path = links.SITE / edition / "_static" / f"search-{language}.js"
             text = path.read_text(encoding="utf-8")
-            found = re.fullmatch(r'addToSearch\("(\w+)",(.*)\);\n', text, re.S)
+            found = re.fullmatch(r'addToSearch\("(\w+)","(.*?)",(.*)\);\n', text, re.S)
             assert found[1] == language
-            told = json.loads(found[2])
+            told = json.loads(unpack(found[2], found[3]))
             assert {name for name, _, _ in told["pages"]} == set(contents.pages())

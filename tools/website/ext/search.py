@@ -29,10 +29,12 @@ HAN = re.compile(r"[\u3400-\u9fff]")
 WEIGHTS = {"book/teaching/": 0.4, "book/glossary": 0.5, "book/index": 0.5, "book/": 0.8}
 EXERCISE = re.compile("练习|Exercise|参考|References")
 REPEATS = ("exercises", "solutions")  # pages made from the chapters
+BRIEF = ("book/teaching/", "book/results")  # pages of what chapters tell at length
 COMMON = 0.2  # share of the sections from which on a name in code says nothing
 NAME = re.compile(r"\b(?=\w*[A-Z_])[A-Za-z][A-Za-z0-9_]{2,}")  # DIN, top_k
 LATIN = re.compile(r"[A-Za-z]{4,}")  # of what is cut off, the words that are new
-OPENING = 300  # letters by which a section is found that repeats what others explain
+OPENING = 300  # bytes by which a section is found that repeats what others explain
+PAIRS = range(0x80, 0x800)  # the letters that take two bytes
 TEX = [  # of a formula, what can be typed: `\\mathcal{L}_{aux}` becomes L_aux
     (re.compile(r"\\(?:tag|text|textbf)\{([^{}]*)\}"), r" "),
     (re.compile(r"\\(?:mathcal|mathbb|mathbf|mathrm|operatorname|boldsymbol)\b"), ""),
@@ -78,7 +80,9 @@ def part(section: nodes.section, language: str) -> Part:
                 elif isinstance(node, nodes.math_block):
                     symbols.update(SYMBOL.findall(typed(node.astext())))
                 else:
-                    text.append(plain(node, language))
+                    said = plain(node, language)
+                    if re.search(r"[^\W\d_]", said):  # not the cells of mere numbers
+                        text.append(said)
     return Part(
         section["ids"][0],
         heading,
@@ -143,6 +147,35 @@ def traditional(simplified: set[str]) -> str:
     )
 
 
+def opening(text: str) -> str:
+    """Give the start of a text: of Chinese fewer letters, as each says more."""
+    return text.encode()[:OPENING].decode(errors="ignore")
+
+
+def pack(text: str) -> tuple[str, str]:
+    """Write the letters outside of ASCII, of three bytes mostly, with two bytes each.
+
+    Returns
+    -------
+    letters : str
+        Those that are replaced, the most frequent first (gzip likes that): the first
+        by U+0080, the second by U+0081, and so on. If there are too many, the rarest
+        stay as they are, except those that would be mistaken for a replacement.
+    packed : str
+    """
+    seen = Counter(c for c in text if "\x7f" < c < "\uffff")
+    mistaken = [c for c in seen if ord(c) in PAIRS]
+    common = [c for c, _ in seen.most_common(len(PAIRS) - len(mistaken))]
+    letters = "".join(dict.fromkeys(common + mistaken))
+    return letters, text.translate(dict(zip(map(ord, letters), PAIRS, strict=False)))
+
+
+def script(language: str, told: dict) -> str:
+    """Write down what the search goes through, small."""
+    letters, packed = pack(json.dumps(told, ensure_ascii=False, separators=(",", ":")))
+    return f'addToSearch("{language}","{letters}",{packed});\n'
+
+
 def data(pages: dict[str, tuple[str, list[Part]]]) -> dict:
     """Give what the script of an edition holds.
 
@@ -166,10 +199,10 @@ def data(pages: dict[str, tuple[str, list[Part]]]) -> dict:
             found = found[:1]
         known = set(dull)  # of a page, a name counts where it stands first
         for one in found:
-            short = name.startswith("book/teaching") or (
+            short = name.startswith(BRIEF) or (
                 name.startswith("notebooks/") and EXERCISE.match(one.heading)
             )
-            said = one.text[:OPENING] if short else one.text
+            said = opening(one.text) if short else one.text
             names = one.code.split() + LATIN.findall(one.text[len(said) :].lower())
             code = [name for name in dict.fromkeys(names) if name not in known]
             known.update(code)
@@ -179,7 +212,7 @@ def data(pages: dict[str, tuple[str, list[Part]]]) -> dict:
         text += title
     return {
         "pages": [[name, title, weight(name)] for name, (title, _) in pages.items()],
-        "parts": told,
+        "parts": list(zip(*told, strict=True)),  # by column: alike beside alike
         "terms": concepts(list(pages)),
         "traditional": traditional({c for c in text if HAN.match(c)}),
     }
@@ -234,9 +267,8 @@ def write(app, error: Exception | None) -> None:
             name: (found[name][language][0].heading, found[name][language])
             for name in names
         }
-        told = json.dumps(data(pages), ensure_ascii=False, separators=(",", ":"))
         target = Path(app.outdir) / "_static" / f"search-{language}.js"
-        target.write_text(f'addToSearch("{language}",{told});\n', encoding="utf-8")
+        target.write_text(script(language, data(pages)), encoding="utf-8")
 
 
 def search_page(app):

@@ -201,22 +201,27 @@
     for (const entry of entries) if (entry.isIntersecting) reach(entry.target);
   }, { rootMargin: "200px" });
   for (const box of all(boxes)) seen.observe(box);
-  addEventListener("resize", () => {
-    for (const box of all(boxes)) {
-      seen.unobserve(box);  // to be measured again when it is near
-      seen.observe(box);
-    }
-  });
   // Those far away are measured a few at a time, when there is nothing else to do: the
   // keyboard should find them before they have been seen.
-  const far = all(boxes);
+  let far = [];
   const measure = (deadline) => {
-    do reach(far.pop()); while (far.length && deadline?.timeRemaining?.() > 8);
+    do if (far.length) reach(far.pop()); while (far.length && deadline?.timeRemaining?.() > 8);
     if (far.length) idle(measure);
     else root.dataset.measured = "";
   };
-  if (far.length) addEventListener("load", () => setTimeout(() => idle(measure), 300));
-  else root.dataset.measured = "";
+  const measureFar = () => {
+    delete root.dataset.measured;
+    if (!far.length) idle(measure);
+    far = all(boxes);
+  };
+  addEventListener("load", () => setTimeout(measureFar, 300));
+  addEventListener("resize", () => {
+    for (const box of all(boxes)) {
+      seen.unobserve(box);  // to be measured again at once if it is near
+      seen.observe(box);
+    }
+    measureFar();
+  });
 
   // A figure that moves: its scripts come when the reader is near. If one of them does
   // not, the picture above it stands alone.

@@ -77,12 +77,14 @@ const bookSearch = (() => {
 
   const indexes = {};
   const pause = () => new Promise((go) => setTimeout(go));
-  const build = async (given) => {
-    const pages = given.pages.map(([name, title, weight]) => ({ name, title, weight, parts: [] }));
+  const build = async (given, unpack) => {
+    const pages = given.pages.map(([name, title, weight]) => ({ name, title: unpack(title), weight, parts: [] }));
     const parts = [];
     const postings = new Map();  // term -> Map(part -> weighted count)
     const lengths = FIELDS.map(() => 0);
-    for (const [n, [page, anchor, heading, text, code, formulas]] of given.parts.entries()) {
+    for (const n of given.parts[0].keys()) {
+      const [page, ...packed] = given.parts.map((column) => column[n]);
+      const [anchor, heading, text, code, formulas] = packed.map(unpack);
       if (n % 20 === 19) await pause();  // the page stays responsive
       const first = !pages[page].parts.length;
       const lesser = LESSER.find(([pattern]) => pattern.test(heading));
@@ -115,8 +117,8 @@ const bookSearch = (() => {
     }
     const latin = [...postings.keys()].filter((term) => /^[a-z_]{4,}$/.test(term));
     const concepts = given.terms.map(([names, page, anchor]) => ({
-      names: names.map((name) => joined(name)), page: pages[page],
-      part: pages[page].parts.find((part) => part.anchor === anchor),
+      names: names.map((name) => joined(unpack(name))), page: pages[page],
+      part: pages[page].parts.find((part) => part.anchor === unpack(anchor)),
     })).concat(pages.map((page) => ({ names: [joined(page.title.split(/[：:·]/)[0])], page })));
     return { parts, pages, postings, latin, concepts };
   };
@@ -284,10 +286,12 @@ const bookSearch = (() => {
   return { terms, stem, fold, build, find, rank, nearest, wanted, excerpt, indexes, coming, learn };
 })();
 
-// What the script of an edition calls when it has come.
-function addToSearch(language, data) {
-  bookSearch.learn(data.traditional);
-  bookSearch.coming[language] = bookSearch.build(data).then((index) => {
+// What the script of an edition calls when it has come. Its letters outside of ASCII are
+// written as others, that take two bytes instead of three: see `pack` in search.py.
+function addToSearch(language, letters, data) {
+  const unpack = (text) => text.replace(/[\u0080-\u07ff]/g, (c) => letters[c.charCodeAt(0) - 0x80]);
+  bookSearch.learn(unpack(data.traditional));
+  bookSearch.coming[language] = bookSearch.build(data, unpack).then((index) => {
     bookSearch.indexes[language] = index;
   });
 }
