@@ -46,7 +46,7 @@ recsysLive.figure("din", (() => {
       const high = Math.max(...weights.map(Math.abs), Math.abs(padding), 0.01);
       const low = Math.min(0, ...weights, padding) < 0 ? -high : 0;
       const rows = weights.map((value, j) => ({ label: data.words.titles[j], value, colour: value < 0 ? "blue" : "rust" }));
-      if (padded) rows.push({ label: { zh: "全部填充，合计", en: "all padding together" }, value: padding, colour: "grey", strong: true });
+      if (padded) rows.unshift({ label: { zh: "全部填充，合计", en: "all padding together" }, value: padding, colour: "grey", strong: true });
       return kit.bars(rows, {
         low, high, digits: softmax ? 3 : 2, title: { zh: "历史，从早到晚；每一步的权重", en: "The history, oldest first; the weight of each step" },
       });

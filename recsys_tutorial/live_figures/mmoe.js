@@ -41,7 +41,7 @@ recsysLive.figure("mmoe", (() => {
   return {
     question: { zh: "换一个人，两个任务还听同样的专家吗？", en: "Another person: do the two tasks still listen to the same experts?" },
     predict: { zh: "年龄从 20 拖到 60，哪个门控变得多：“收入”的，还是“从未结婚”的？", en: "drag the age from 20 to 60: which gate changes more, that of income or that of never married?" },
-    source: { zh: "由本章训练好的 MMoE 在网页里现算；其余七个特征固定为最常见的取值。", en: "Computed in this page by the MMoE that the chapter has trained; the other seven features are held at their most frequent values." },
+    source: { zh: "由书里训练好的 MMoE 在网页里现算；其余七个特征固定为最常见的取值。", en: "Computed in this page by the MMoE that the book has trained; the other seven features are held at their most frequent values." },
     handles: [
       { name: "age", kind: "range", min: 17, max: 90, label: { zh: "年龄", en: "Age" }, text: (v) => ({ zh: `${v} 岁`, en: `${v} years` }) },
       { name: "schooling", kind: "range", min: 0, max: 15, label: { zh: "学历", en: "Schooling" }, text: (v) => SCHOOLING[v] },

@@ -112,10 +112,10 @@ COLOURS = {
     "runOnly": ["cat.color"],
     "rules": {"color-contrast-enhanced": {"enabled": False}},
 }
-RUN_AXE = """options => {
+RUN_AXE = """([part, options]) => {
     const weighed = {id: "color-contrast", selector: "[data-weigh]"};
     axe.configure({rules: [weighed]});
-    return axe.run(document, {resultTypes: ["violations"], ...options})
+    return axe.run(part || document, {resultTypes: ["violations"], ...options})
         .then(found => found.violations);
 }"""
 
@@ -254,10 +254,11 @@ def grave():
 
     In the light all of axe's rules are asked. Of these only the rules on colours can
     answer otherwise in the dark, where nothing changes but the colours; so only they,
-    which axe itself tags as `cat.color`, are asked there.
+    which axe itself tags as `cat.color`, are asked there. With a selector, axe looks
+    at that part of the page alone.
     """
 
-    def look(page, theme):
+    def look(page, theme, part=None):
         page.emulate_media(color_scheme=theme)
         if not page.evaluate("'axe' in window"):
             page.evaluate(ONE_OF_A_KIND)
@@ -266,7 +267,7 @@ def grave():
         options = COLOURS if theme == "dark" else {}
         return [
             f"{violation['id']} ({violation['impact']}): {node['html'][:150]}"
-            for violation in page.evaluate(RUN_AXE, options)
+            for violation in page.evaluate(RUN_AXE, [part, options])
             if violation["impact"] in ("serious", "critical")
             for node in violation["nodes"]
         ]

@@ -18,7 +18,6 @@ SMALL = {"width": 320, "height": 700}
 FINGER = 24  # pixels, the least that a finger hits
 
 
-
 @pytest.fixture(scope="class")
 def figure(chromium, address, edition, name):
     """Open the page of a figure and come near to it; give the page and its faults."""
@@ -87,8 +86,7 @@ class TestFigure:
     @pytest.mark.parametrize("theme", ["light", "dark"])
     def test_axe_finds_nothing(self, figure, grave, theme):
         page, _ = figure
-        inside = [fault for fault in grave(page, theme, ".live")]
-        assert inside == []
+        assert grave(page, theme, ".live") == []
 
     def test_it_fits_a_small_screen_and_a_finger(self, figure):
         page, _ = figure
