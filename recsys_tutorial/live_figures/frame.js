@@ -277,6 +277,13 @@
     return { move, get state() { return state; } };
   };
 
+  // In a notebook, JupyterLab would take the arrow keys for its own.
+  if (!document.documentElement.dataset.edition) {
+    window.addEventListener("keydown", (event) => {
+      if (event.target.closest?.(".live")) event.stopPropagation();
+    }, true);
+  }
+
   window.recsysLive = {
     math, kit, figures,
     figure(name, spec) { specs[name] = spec; join(name); },

@@ -1,4 +1,7 @@
-"""What other programs show of a notebook that nobody has signed: every figure."""
+"""What other programs show of a notebook that nobody has signed: every figure.
+
+In a notebook that its reader runs, the live figure moves as it does on the site.
+"""
 
 import json
 import os
@@ -11,15 +14,25 @@ import urllib.error
 import urllib.request
 
 import nbconvert
+import nbformat
 import pytest
 from playwright.sync_api import expect
 
+from tools.website.ext.live import records
 from tools.workshop import notebook_files
 from tools.workshop.rules import outputs
 
 NOTEBOOK = notebook_files.NOTEBOOKS / "multitask" / "mmoe.ipynb"
 # All cells at once: as it is, JupyterLab draws a cell when it comes into view.
 WHOLE = {"@jupyterlab/notebook-extension:tracker": {"windowingMode": "none"}}
+LIVE = """\
+import json
+from pathlib import Path
+from recsys_tutorial import live, plots
+kept = json.loads(Path("kept.json").read_text())
+figure, axes = plots.canvas()
+shown, numbers = (live.unpack(kept[name]) for name in ("shown", "numbers"))
+live.show(kept["name"], figure, shown, numbers, kept["words"])"""
 
 
 @pytest.fixture
@@ -30,6 +43,11 @@ def lab(tmp_path):
     settings.write_text(json.dumps(WHOLE))
     (tmp_path / "work").mkdir()
     shutil.copy2(NOTEBOOK, tmp_path / "work")
+    (kept,) = records(notebook_files.read(NOTEBOOK))
+    (tmp_path / "work" / "kept.json").write_text(json.dumps(kept))
+    cell = nbformat.v4.new_code_cell(LIVE)
+    small = nbformat.v4.new_notebook(cells=[cell], metadata=notebook_files.METADATA)
+    notebook_files.save(small, tmp_path / "work" / "live.ipynb")
     places = {name: str(tmp_path / name.lower()) for name in ("CONFIG", "DATA")}
     places = {f"JUPYTER_{name}_DIR": place for name, place in places.items()}
     places["JUPYTER_RUNTIME_DIR"] = str(tmp_path / "runtime")
@@ -79,6 +97,25 @@ def test_jupyterlab_shows_every_figure_of_an_unsigned_notebook(chromium, lab):
     widths = shown.evaluate_all("all => all.map(img => img.naturalWidth)")
     assert min(widths) > 1000, "sharp on a screen of two pixels for one"
     assert page.get_by_text("<Figure size").count() == 0
+    page.close()
+
+
+def test_a_live_figure_moves_in_jupyterlab(chromium, lab):
+    page = chromium.new_page()
+    page.goto(f"{lab}lab/tree/live.ipynb")
+    idle = page.locator(".jp-Notebook-ExecutionIndicator[data-status=idle]")
+    idle.wait_for(timeout=60_000)  # the kernel has started
+    page.locator('[data-jp-item-name="run"] jp-button').click()
+    said = page.locator(".live .said")
+    expect(said).not_to_be_empty(timeout=60_000)
+    expect(page.locator(".jp-OutputArea-output img").first).to_be_visible()
+    before = said.inner_text()
+    page.locator(".live [data-state]").last.click()
+    expect(said).not_to_have_text(before)
+    page.locator(".live input[type=range]").first.focus()
+    before = page.locator(".live .told").first.inner_text()
+    page.keyboard.press("ArrowRight")
+    expect(page.locator(".live .told").first).not_to_have_text(before)
     page.close()
 
 

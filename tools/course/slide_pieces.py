@@ -11,6 +11,7 @@ from markdown_it import MarkdownIt
 from mdit_py_plugins.dollarmath import dollarmath_plugin
 from nbformat import NotebookNode, v4
 
+from recsys_tutorial import live
 from tools.course import excerpts, slide_tables
 from tools.website.ext import mathml
 from tools.workshop.rules.reading import tags
@@ -132,6 +133,8 @@ def code(cell: NotebookNode) -> list[Piece]:
         data = output.get("data", {})
         if CLAIMS in data:
             found += table(data["text/html"], "claims")
+        elif live.MIME in data:
+            continue  # its picture is an output of its own
         elif hidden and "hide-input" not in tags(cell):
             continue  # a list of claims on its way to the table
         elif "image/svg+xml" in data:

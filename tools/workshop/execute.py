@@ -169,8 +169,7 @@ def _worth_keeping(output: NotebookNode) -> bool:
     """Shorten an output to what is worth keeping; False if nothing is."""
     data = output.get("data", {})
     if live.MIME in data:  # its scripts belong to the package, and run in Jupyter alone
-        for shown in ("text/html", "text/plain"):
-            data.pop(shown, None)
+        data.pop("text/html", None)
     if "image/svg+xml" in data:
         data["image/svg+xml"] = _slim(data["image/svg+xml"])
     if "image/png" in data:
