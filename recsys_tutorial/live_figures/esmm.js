@@ -14,6 +14,9 @@ recsysLive.figure("esmm", (() => {
     return { weights, means: data.rates[world].map((row) => math.dot(row, weights)) };
   };
 
+  // The longest bar of all states at either end: one scale for all of them.
+  const longest = (data) => Math.max(...[0, PICKED].flatMap((picked) => data.rates.flatMap((_, world) => compute(data, { world, picked }).means)));
+
   const which = (picked) => (
     picked === 0 ? { zh: "全部曝光：上线后", en: "all impressions, as served" }
       : picked === PICKED ? { zh: "点过的曝光：训练时", en: "clicked impressions, as trained on" }
@@ -44,7 +47,7 @@ recsysLive.figure("esmm", (() => {
       const { rows, colours } = data.words, line = (row) => row.map((value, i) => [i + 1, value]);
       const top = Math.max(...weights);
       return kit.bars(means.map((value, i) => ({ label: rows[i], value, colour: colours[i], strong: i === 0 })), {
-        high: data.words.high, title: { zh: "这些曝光的平均转化率", en: "Mean conversion rate of these impressions" },
+        high: 1.1 * longest(data), title: { zh: "这些曝光的平均转化率", en: "Mean conversion rate of these impressions" },
       }) + kit.plot({
         x: { low: 0, high: 100, label: { zh: "曝光，按真实点击率从低到高（%）", en: "Impressions, by true click rate, lowest first (%)" }, ticks: [0, 25, 50, 75, 100], digits: 0 },
         y: { low: 0, high: 1, label: { zh: "每一组的转化率；灰底是这一组占几分", en: "Conversion rate of each group; in grey, how much the group counts" } },
