@@ -14,7 +14,7 @@ BREAKS = {
     "a sum of the interests": ("value * current[d]", "value + current[d]"),
     "no tanh": ("own.general_bias, sum).map(Math.tanh)", "own.general_bias, sum)"),
     "padding is a candidate": ("own.items.slice(1)", "own.items"),
-    "all clicks are old ones": ("data.fresh.slice(0, turned)", "data.past.slice(0, turned)"),
+    "all clicks are old ones": ("data.fresh.slice(0,", "data.past.slice(0,"),
 }  # fmt: skip
 
 
@@ -29,7 +29,9 @@ def answer(numbers, words, state):
     history = past[:start] + fresh[: state["turned"]] + past[start:]
     shares = []
     for name in ("with_", "without_"):
-        own = {k.removeprefix(name): x for k, x in numbers.items() if k.startswith(name)}
+        own = {
+            k.removeprefix(name): x for k, x in numbers.items() if k.startswith(name)
+        }
         n_items, dim = own["items"].shape
         model = STAMP(n_items, dim=dim, last="query" in own)
         stored = {
