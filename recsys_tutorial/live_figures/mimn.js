@@ -1,0 +1,101 @@
+// MIMN in the world of planted interests: one event after the other into four slots.
+"use strict";
+
+recsysLive.figure("mimn", (() => {
+  const { math } = recsysLive;
+  const INTERESTS = 6, COLOURS = ["blue", "rust", "green", "gold"];
+  const size = (x) => Math.sqrt(math.dot(x, x));
+
+  const gru = (own, x, h) => {
+    const into = math.linear(own.weight_ih, own.bias_ih, x), from = math.linear(own.weight_hh, own.bias_hh, h);
+    const D = h.length;
+    return h.map((old, d) => {
+      const [reset, keep] = [0, D].map((at) => math.sigmoid(into[at + d] + from[at + d]));
+      return (1 - keep) * Math.tanh(into[2 * D + d] + reset * from[2 * D + d]) + keep * old;
+    });
+  };
+
+  // A softmax over the cosines of a key and the slots: Eqs. (1) and (2).
+  const address = (key, slots, sharpness) => math.softmax(
+    slots.map((slot) => sharpness * math.dot(key, slot) / (size(key) * size(slot))),
+  );
+
+  // Write weight handed over, depending on how much has been written: Eqs. (5) and (6).
+  const transfer = (W, weight, use) => {
+    const scores = math.times(W, use), M = use.length;
+    const rows = weight.map((_, i) => math.softmax(scores.slice(i * M, (i + 1) * M)));
+    return math.times(math.transpose(rows), weight);
+  };
+
+  // One event; what is returned is the new memory and how it came about.
+  const write = (own, sharpness, old, e) => {
+    const controller = gru(own, [...e, ...old.read], old.controller), D = controller.length;
+    const heads = math.linear(own.heads, own.heads_bias, controller);
+    const [readKey, writeKey, erase, add] = math.range(4).map((k) => heads.slice(k * D, (k + 1) * D));
+    const addressed = address(writeKey, old.slots, sharpness);
+    const written = own.transfer ? transfer(own.transfer, addressed, old.use) : addressed;
+    const lost = old.slots.map((slot, i) => slot.map((value, d) => value * written[i] * math.sigmoid(erase[d])));
+    const gained = written.map((weight) => add.map((value) => weight * Math.tanh(value)));
+    const slots = old.slots.map((slot, i) => math.plus(slot, math.scale(lost[i], -1), gained[i]));  // Eq. (4)
+    const weights = address(readKey, slots, sharpness);
+    return {
+      slots, controller, read: math.times(math.transpose(slots), weights), use: math.plus(old.use, written),
+      addressed, written, erased: lost.map((x, i) => size(x) / size(old.slots[i])), added: gained.map(size),
+    };
+  };
+
+  const compute = (data, { step, mur }) => {
+    const name = mur ? "mur_" : "plain_";
+    const own = Object.fromEntries(Object.keys(data).filter((key) => key.startsWith(name)).map((key) => [key.slice(name.length), data[key]]));
+    const zeros = own.start[0].map(() => 0);
+    let memory = { slots: own.start, read: zeros, controller: zeros, use: own.start.map(() => 0) };
+    const path = own.steps.map((e) => (memory = write(own, data.words.sharpness, memory, e)));
+    const { addressed, erased, added, use } = path[step - 1];
+    return { path: path.map((each) => each.written), addressed, erased, added, use };
+  };
+
+  return {
+    question: { zh: "来了一次点击，四个槽里写到哪一个？", en: "A click comes in: which of the four slots is written?" },
+    predict: { zh: "打开 MUR，四条线会变成什么样？", en: "with MUR, what will become of the four lines?" },
+    source: {
+      zh: "由图 3 的两个模型在网页里逐步现算，点击是照那个世界的样子摆的；从头到尾不需要候选。擦去的是原有长度的几成，加上的是长度。",
+      en: "Computed in this page, click by click, by the two models of Figure 3, on clicks in the manner of that world; no candidate is needed. What is erased is a share of a slot's length, what is added a length.",
+    },
+    handles: (data) => [
+      { name: "step", kind: "range", min: 1, max: data.items.length, label: { zh: "第几次点击", en: "Click" }, text: (v) => `${v} / ${data.items.length}` },
+      { name: "mur", kind: "switch", label: { zh: "MUR：让各槽用得均匀", en: "MUR: even use of the slots" } },
+    ],
+    states: (data) => [
+      { label: { zh: "朴素的记忆，写完", en: "plain memory, all clicks" }, state: { step: data.items.length, mur: false } },
+      { label: { zh: "第一次点击", en: "the first click" }, state: { step: 1, mur: false } },
+      { label: { zh: "有 MUR，写完", en: "with MUR, all clicks" }, state: { step: data.items.length, mur: true } },
+    ],
+    compute,
+    draw: ({ path, addressed, erased, added }, { step }, kit, data) => {
+      const interest = (t) => (data.items[t] - 1) % INTERESTS;
+      const turns = math.range(path.length).filter((t) => t && interest(t) !== interest(t - 1));
+      const weights = kit.plot({
+        x: { low: 0.5, high: path.length + 0.5, ticks: [1, ...(step > 1 ? [step] : [])], digits: 0, label: { zh: "点击", en: "Click" } },
+        y: { low: 0, high: 1, ticks: [0, 0.25, 0.5, 0.75, 1], label: { zh: "写到各槽的权重；虚线处换了兴趣", en: "Write weight of each slot; the interest changes where it is dashed" } },
+        label: { zh: "到这一次为止，写到四个槽的权重", en: "The weights of the four slots up to this click" },
+        marks: [...turns.map((t) => ({ rule: t + 0.5, colour: "grey", dashed: true })), ...COLOURS.flatMap((colour, i) => {
+          const points = path.slice(0, step).map((each, t) => [t + 1, each[i]]);
+          return [{ line: points, colour }, { dots: points.slice(-1), colour, name: { zh: `槽 ${i + 1}`, en: `slot ${i + 1}` } }];
+        })],
+      });
+      return weights + kit.heat({
+        rows: COLOURS.map((_, i) => i + 1), corner: { zh: "槽", en: "slot" },
+        columns: [{ zh: "寻址", en: "addressed" }, { zh: "写入", en: "written" }, { zh: "擦去", en: "erased" }, { zh: "加上", en: "added" }],
+        values: COLOURS.map((_, i) => [addressed[i], path[step - 1][i], erased[i], added[i]]),
+        title: { zh: `第 ${step} 次点击`, en: `Click ${step}` },
+      });
+    },
+    say: ({ path, use }, { step }, kit) => {
+      const now = path[step - 1], best = math.order(now)[0], most = math.order(use)[0];
+      return {
+        zh: `第 ${step} 次点击最多写进槽 ${best + 1}，占 ${kit.percent(now[best])}；到此为止写得最多的是槽 ${most + 1}，占 ${kit.percent(use[most] / step)}。`,
+        en: `Of click ${step}, slot ${best + 1} takes most, ${kit.percent(now[best])}; of all so far, slot ${most + 1} has ${kit.percent(use[most] / step)}.`,
+      };
+    },
+  };
+})());
