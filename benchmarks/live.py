@@ -26,7 +26,8 @@ TIME = """([name, moves]) => {
         if (handle.type === "checkbox") handle.checked = !handle.checked;
         else if (handle.tagName === "SELECT") {
             handle.selectedIndex = (handle.selectedIndex + 1) % handle.options.length;
-        } else handle.value = handle.value === handle.max ? handle.min : +handle.value + +handle.step;
+        } else if (handle.value === handle.max) handle.value = handle.min;
+        else handle.value = +handle.value + +handle.step;
         handle.dispatchEvent(new Event("input", {bubbles: true}));
         el.getBoundingClientRect();
         times.push(performance.now() - start);

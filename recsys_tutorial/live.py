@@ -32,8 +32,8 @@ def show(name, picture, shown, numbers=None, words=None, exact=()) -> None:
         What the picture draws, by the names that the script's answer has; by it a
         test sees that the two agree. No page gets it.
     numbers : dict of str to Tensor or array
-        What the script computes from: floats of any shape, ints or bools. They are
-        kept as they are; a page gets the floats in half precision.
+        What the script computes from: floats, integers or bools of any shape. They
+        are kept as they are; a page gets the floats in half precision.
     exact : sequence of str
         Names of floats that a page gets in single precision: where a sign or an order
         hangs on them.

@@ -210,7 +210,6 @@ def test_a_figure_has_its_size_and_opens_in_full(visit):
     expect(large).not_to_be_visible()
 
 
-<<<<<<< HEAD
 @pytest.mark.parametrize("kind", ["drawn", "shaded"])
 def test_a_figure_is_at_home_in_the_light_and_in_the_dark(visit, kind):
     page = visit("en/notebooks/multitask/mmoe.html", color_scheme="dark")
@@ -234,7 +233,7 @@ def test_a_figure_is_at_home_in_the_light_and_in_the_dark(visit, kind):
     assert dark.getpixel((1, 1)) == paper
     assert max(paper) < 30
     assert labels(dark)[1] > 180
-    page.get_by_role("button", name="Light or dark").click()
+    page.get_by_role("button", name="Theme").click()
     paper, light = look()
     assert light.getpixel((1, 1)) == paper
     assert min(paper) > 250
@@ -259,17 +258,6 @@ def test_in_both_languages_a_title_takes_two_lines_at_most(visit):
     link = page.locator("h1 .headerlink").bounding_box()
     middle = link["y"] + link["height"] / 2
     assert middle < title["y"] + title["height"], "the link has a line to itself"
-=======
-def test_a_drawing_has_no_ground_of_its_own_in_the_dark(visit):
-    page = visit(f"en/{CHAPTER}.html", color_scheme="dark")
-    drawn = page.locator("img.drawn").first
-    look = "e => [getComputedStyle(e).filter, getComputedStyle(e).backgroundColor]"
-    filtered, ground = drawn.evaluate(look)
-    assert "invert(1)" in filtered
-    assert ground == "rgba(0, 0, 0, 0)"
-    page.get_by_role("button", name="Theme").click()
-    assert drawn.evaluate(look)[0] == "none"
->>>>>>> h-point
 
 
 def test_copy_buttons_are_seen_where_nothing_hovers(visit):

@@ -10,7 +10,8 @@ from tools.website.ext.live import records
 from tools.workshop import notebook_files
 
 chromium = browsing.chromium
-PAGE = "<!DOCTYPE html><html lang='en' data-edition='{}'><div class='live'></div></html>"
+PAGE = """<!DOCTYPE html>
+<html lang='en' data-edition='{}'><div class='live'></div></html>"""
 
 
 @cache

@@ -34,8 +34,10 @@ FIGURE = """recsysLive.figure("mmoe", {
         kit.bars([{label: data.words.names[0], value}], {low: -20, high: 20}),
         kit.heat({rows: ["r"], columns: ["c"], values: [[value]], high: 20}),
         kit.list([{label: data.words.names[1], note: {zh: "注", en: "note"}}]),
-        kit.plot({x: {low: 0, high: 9}, y: {low: -20, high: 20}, label: {zh: "图", en: "plot"},
-                  marks: [{dots: [[state.times, value]], name: {zh: "值", en: "value"}}]})),
+        kit.plot({x: {low: 0, high: 9}, y: {low: -20, high: 20},
+                  label: {zh: "图", en: "plot"},
+                  marks: [{dots: [[state.times, value]],
+                           name: {zh: "值", en: "value"}}]})),
     say: ({value}) => ({zh: `得 ${value}。`, en: `It is ${value}.`}),
 });"""
 NAMES = [{"zh": "甲<b>", "en": "first <b>"}, {"zh": "乙", "en": "second"}]
@@ -69,7 +71,8 @@ def test_numbers_arrive_as_they_were_sent(put):
         "none": torch.zeros(0, 3),
     }
     sent = packed(numbers, exact=["single"])
-    text = FIGURE.replace("compute: (data, {times", "compute: (data) => data, old: ({times")
+    plain = "compute: (data) => data, old: ({times"
+    text = FIGURE.replace("compute: (data, {times", plain)
     text = text.replace("old: ({times, which, minus, also}) =>", "old: () =>")
     text = text.replace("data.words.names", "['a', 'b']")
     page = put(text, sent)
@@ -80,7 +83,8 @@ def test_numbers_arrive_as_they_were_sent(put):
 
 def test_the_arithmetic_is_that_of_torch(put):
     page = put(FIGURE, packed({"x": X}, {"names": NAMES}))
-    x, W, b = torch.tensor([1.0, -2.0, 1.0]), torch.arange(6.0).view(2, 3), torch.ones(2)
+    x, b = torch.tensor([1.0, -2.0, 1.0]), torch.ones(2)
+    W = torch.arange(6.0).view(2, 3)
     found = page.evaluate(
         """([x, W, b]) => { const m = recsysLive.math; return {
             linear: m.linear(W, b, x), transpose: m.transpose(W), relu: m.relu(x),
@@ -189,8 +193,12 @@ def test_a_bar_below_zero_ends_where_others_begin(started):
 def test_two_figures_on_a_page_do_not_share_their_handles(started):
     page = started()
     page.evaluate(
-        """() => { const second = document.createElement("div"); second.className = "live";
-            document.body.append(second); recsysLive.start(second, "mmoe"); }"""
+        """() => {
+            const second = document.createElement("div");
+            second.className = "live";
+            document.body.append(second);
+            recsysLive.start(second, "mmoe");
+        }"""
     )
     page.get_by_role("slider").nth(1).press("ArrowRight")
     expect(page.locator(".said").nth(0)).to_have_text("It is 1.5.")

@@ -45,6 +45,12 @@ import matplotlib.pyplot as plt
 
 plt.bar(["first", "second"], softmax([0.0, 0.0]))
 plt.ylabel("weight");"""
+LIVE = """\
+from recsys_tutorial import live, plots
+
+figure, axes = plots.canvas()
+axes.bar(["first", "second"], [0.5, 0.5])
+live.show("mmoe", figure, {"gates": [0.5, 0.5]})"""
 FIGURE = {"mystnb": {"image": {"alt": "两根等高的柱 | Two bars of the same height"}}}
 FOLD = "\n\n<details><summary>{}</summary>\n\n{}\n\n</details>"
 
@@ -86,6 +92,9 @@ def _cells():
     yield "figure", "hide-input", (PLOT, FIGURE)
     yield "caption-zh", "lang-zh", "**图 1** 分数相等时，每个权重都是 50%。"
     yield "caption-en", "lang-en", "**Figure 1** Equal scores give weights of 50%."
+    yield "live", "hide-input", (LIVE, FIGURE)
+    yield "live-zh", "lang-zh", "**互动图**：分数相等时的样子。"
+    yield "live-en", "lang-en", "**Live figure** As it is for equal scores."
     yield "paper", "", "## 论文与本章 | The paper and this chapter"
     yield "claims", "", (CLAIMS,)
     yield "after", "", "## 后来 | What came after"

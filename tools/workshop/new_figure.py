@@ -1,4 +1,4 @@
-"""The live figure of a new chapter: a script, its twin and its cells, all to be replaced.
+"""The live figure of a new chapter: script, twin and cells, all to be replaced.
 
 `new_chapter` lays them out. The placeholder works: it gives a film's score by the sum
 of a history, with a handle for the number of steps that count.
@@ -21,7 +21,10 @@ recsysLive.figure("{name}", (() => {{
     predict: {{ zh: "把手往右，会怎样？", en: "what will happen to the right?" }},
     source: {{ zh: "由……在网页里现算。", en: "Computed in this page by ..." }},
     handles: (data) => [
-      {{ name: "steps", kind: "range", min: 1, max: data.history.length, label: {{ zh: "步数", en: "Steps" }} }},
+      {{
+        name: "steps", kind: "range", min: 1, max: data.history.length,
+        label: {{ zh: "步数", en: "Steps" }},
+      }},
     ],
     states: [
       {{ label: {{ zh: "全部", en: "all" }}, state: {{ steps: 4 }} }},
@@ -30,11 +33,15 @@ recsysLive.figure("{name}", (() => {{
     ],
     compute,
     draw: ({{ scores }}, state, kit, data) => kit.bars(
-      scores.map((value, i) => ({{ label: data.words.titles[i], value }})), {{ low: -3, high: 3 }},
+      scores.map((value, i) => ({{ label: data.words.titles[i], value }})),
+      {{ low: -3, high: 3 }},
     ),
     say: ({{ scores }}, {{ steps }}, kit, data) => {{
       const best = data.words.titles[math.order(scores)[0]];
-      return {{ zh: `最后 ${{steps}} 步，第一名是 ${{best}}。`, en: `Last ${{steps}}: ${{best}} comes first.` }};
+      return {{
+        zh: `最后 ${{steps}} 步，第一名是 ${{best}}。`,
+        en: `Last ${{steps}}: ${{best}} comes first.`,
+      }};
     }},
   }};
 }})());
@@ -75,7 +82,8 @@ shown = candidates @ history.sum(0)
 figure, axes = plots.canvas()
 axes.bar(["A", "B", "C"], shown.tolist())
 live.show("{name}", figure, {{"scores": shown}},
-          {{"history": history, "candidates": candidates}}, {{"titles": ["A", "B", "C"]}})"""
+          {{"history": history, "candidates": candidates}},
+          {{"titles": ["A", "B", "C"]}})"""
 IMPORTS = """\
 import torch
 
@@ -83,4 +91,7 @@ from recsys_tutorial import live, plots
 
 plots.use_book_style()"""
 ALT = "打开时的样子。 | As it is when it opens."
-CAPTION = ("**互动图**：打开时说明什么。", "**Live figure** What it says when it opens.")
+CAPTION = (
+    "**互动图**：打开时说明什么。",
+    "**Live figure** What it says when it opens.",
+)

@@ -59,6 +59,7 @@ CHAPTERS: dict[str, Rule] = {
     "last-sections": structure.last_sections,
     "exercises": structure.exercises,
     "self-checked": structure.self_checked,
+    "live-figure": outputs.live_figure,
     "claims": outputs.claims,
     "references": citations.references,
     "colab-badge": structure.colab_badge,

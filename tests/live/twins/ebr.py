@@ -1,4 +1,4 @@
-"""Quotas of clusters by `quotas`, and the lists that they make of places in a cluster."""
+"""Quotas of clusters by `quotas`, and the lists that they make of their films."""
 
 import math
 
@@ -8,7 +8,7 @@ SPAN = {"given": 0, "hit": 0, "recall": 1, "largest": 1}
 ORDER = set()
 BREAKS = {
     "the largest share gets the place": ("value - more[k]))", "value))"),
-    "a cluster gives more than it has": ("Math.min(n + more[k], room[k])", "n + more[k]"),
+    "a cluster gives too much": ("Math.min(n + more[k], room[k])", "n + more[k]"),
     "what is left over is lost": ("left = total - math.sum(given);\n", "left = 0;\n"),
     "the winner is sought by an ordinary power": ("Number(ratio === 1)", "1"),
     "a place too many": ("data.place[i] < given", "data.place[i] <= given"),

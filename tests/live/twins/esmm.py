@@ -1,4 +1,4 @@
-"""Means over impressions by `conversion_chain`'s click rates, as PyTorch weights them."""
+"""Means over impressions by `conversion_chain`'s click rates, as PyTorch weighs."""
 
 import torch
 
@@ -7,7 +7,10 @@ ORDER = {"means"}
 BREAKS = {
     "clicks weight the other way": ("** (picked / PICKED)", "** (-picked / PICKED)"),
     "the weights are not normalised": ("1 / math.sum(powers)", "1 / powers.length"),
-    "the first world for all": ("data.rates[world].map((row) => math.dot", "data.rates[0].map((row) => math.dot"),
+    "the first world for all": (
+        "data.rates[world].map((row) => math.dot",
+        "data.rates[0].map((row) => math.dot",
+    ),
     "groups in the wrong order": ("data.click.map", "[...data.click].reverse().map"),
     "a scale that ends half way": ("const PICKED = 10", "const PICKED = 20"),
 }  # fmt: skip

@@ -1,6 +1,7 @@
 """The census by `MMoE`: a person to two gates and two chances."""
 
 import bisect
+from itertools import pairwise
 
 import torch
 from torch import tensor
@@ -45,7 +46,7 @@ def answer(numbers, words, state):
 def built(numbers):
     """Give the package's model with these weights."""
     offsets = [*numbers["offsets"].tolist(), len(numbers["table"])]
-    sizes = [b - a for a, b in zip(offsets, offsets[1:], strict=False)]
+    sizes = [b - a for a, b in pairwise(offsets)]
     model = MMoE(FieldEmbedding(sizes, dim=numbers["table"].shape[1]), n_tasks=2)
     model.load_state_dict(
         {

@@ -103,9 +103,9 @@ def synced(request, tmp_path, monkeypatch):
     page, module, test, script, twin = new_chapter.lay_out(
         f"sequence/{request.param}", tmp_path
     )
+    for shared in ("frame.js", "frame.css"):
+        shutil.copy(live.FOLDER / shared, script.parent)
     monkeypatch.setattr(live, "FOLDER", script.parent)
-    shutil.copy(notebook_files.ROOT / "recsys_tutorial/live_figures/frame.js", script.parent)
-    shutil.copy(notebook_files.ROOT / "recsys_tutorial/live_figures/frame.css", script.parent)
     name = f"recsys_tutorial.models.{module.stem}"
     specification = importlib.util.spec_from_file_location(name, module)
     loaded = importlib.util.module_from_spec(specification)
@@ -138,6 +138,7 @@ def test_the_rules_list_what_is_still_to_be_written_and_nothing_else(synced):
     assert [problem.reason.partition(":")[0] for problem in problems] == [
         "it has never been executed",
         "still to be written",
+        "no live figure",
         "no cell ends with claims",
         "no references",
     ]

@@ -1,9 +1,10 @@
 """Figures and equations that can be pointed at, and the words that point to them.
 
 In a notebook an equation has its number in ``\\tag{3}``, and the text below a figure
-begins with its name in bold, **图 1** or **Figure 1**, or **互动图** or **Live figure**.
-Each gets an anchor, ``eq-3``, ``fig-1``, ``live``, the same in all editions; where the text says 式（3）, Eq. (3), 图 1 or
-Figure 1, it becomes a link, which the page shows a preview of.
+begins with its name in bold: **图 1** or **Figure 1**, **互动图** or **Live figure**.
+Each gets an anchor, ``eq-3``, ``fig-1``, ``live``, the same in all editions; where the
+text says 式（3）, Eq. (3), 图 1 or Figure 1, it becomes a link, which the page shows a
+preview of.
 
 What a cell draws becomes a ``figure`` together with the text below it, its
 ``figcaption``, which holds both languages where a page does; on a page of prose, a

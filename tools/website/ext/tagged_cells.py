@@ -22,8 +22,8 @@ def tag_cells(notebook: dict, name: str, edition: str) -> dict:
 
     Markdown cells tagged with a language go between the directive's fences, or go
     altogether; so do the spans in one language inside of HTML outputs. Alternative
-    texts keep the edition's half, live figures get their place, and folded solutions are
-    called by their name.
+    texts keep the edition's half, live figures get their place, and folded solutions
+    are called by their name.
 
     Parameters
     ----------

@@ -11,7 +11,7 @@ from tools.workshop import notebook_files
 from tools.workshop.notebook_files import CELL_METADATA, FINGERPRINT, METADATA
 from tools.workshop.rules.reading import Problem, tags
 
-BYTES = 600_000
+BYTES = 750_000
 TAGS = re.compile(
     r"lang-(zh|en)|bootstrap|colab-badge|source=[\w.]+|solution|answer|check"
     r"|nbval-check-output"

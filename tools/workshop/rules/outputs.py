@@ -151,6 +151,24 @@ def captions(notebook: NotebookNode) -> Iterator[Problem]:
             )
 
 
+def live_figure(notebook: NotebookNode) -> Iterator[Problem]:
+    """A chapter has one figure that its reader can move."""
+    found = [
+        index
+        for index, cell in cells(notebook, "code")
+        for output in cell.outputs
+        if LIVE in output.get("data", {})
+    ]
+    if not found:
+        yield Problem(
+            None,
+            "no live figure: CONTRIBUTING.md says how one is made, and make run draws "
+            "it",
+        )
+    for index in found[1:]:
+        yield Problem(index, "a second live figure: a chapter has one")
+
+
 def claims(notebook: NotebookNode) -> Iterator[Problem]:
     """A chapter says what the paper claims and what was measured."""
     if not any(
