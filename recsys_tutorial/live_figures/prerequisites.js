@@ -44,10 +44,10 @@ recsysLive.figure("prerequisites", (() => {
       const colours = { 0: "rust", 0.5: "gold", 1: "green" };
       const links = high.flatMap((i, a) => low.map((j, b) => ({ line: [[percent[i], 1], [percent[j], 0]], colour: colours[points[a][b]], dashed: points[a][b] < 1 })));
       const named = [["green", { zh: "赢，1 分", en: "won: 1" }], ["gold", { zh: "平，半分", en: "tied: one half" }], ["rust", { zh: "输，0 分", en: "lost: 0" }]];
-      const text = (v) => value(v, tenth, kit), dots = (rows, y) => ({ dots: rows.map((i) => [percent[i], y]), colour: "blue", size: 5 });
-      const x = { low: 0, high: 100, ticks: [0, 25, 50, 75, 100], text, label: { zh: "分数", en: "Score" } };
+      const text = (v) => kit.number(v / (tenth ? 1000 : 100)), dots = (rows, y) => ({ dots: rows.map((i) => [percent[i], y]), colour: "blue", size: 5 });
+      const x = { low: 0, high: 100, ticks: [0, 20, 40, 60, 80, 100], text, label: { zh: "分数", en: "Score" } };
       return kit.plot({
-        x, y: { low: -0.2, high: 1.2, ticks: [0, 1], text: (v) => (v ? { zh: "正例", en: "pos." } : { zh: "负例", en: "neg." }), label: { zh: "每一对：正例连到负例", en: "The pairs: each positive with each negative" } },
+        x, y: { low: -0.2, high: 1.2, ticks: [0, 1], digits: 0, label: { zh: "每一对：正例（1）连到负例（0）", en: "The pairs: each positive (1) with each negative (0)" } },
         height: 170, label: { zh: `六对里得 ${math.sum(points.flat())} 分`, en: `${math.sum(points.flat())} points of six` },
         marks: [...named.map(([colour, name]) => ({ colour, name })), ...links, dots(high, 1), dots(low, 0), { dots: [[percent[row], data.labels[row]]], colour: "ink", size: 9, hollow: true }],
       }) + kit.plot({
