@@ -26,9 +26,11 @@ recsysLive.figure("stamp", (() => {
     return math.range(INTERESTS).map((k) => math.sum(chances.filter((_, i) => i % INTERESTS === k)));
   };
 
-  // The numbers of one of the two models: those whose names begin with it.
+  // The numbers of one of the two models: integers, times what one of them is worth.
   const model = (data, name) => Object.fromEntries(
-    Object.keys(data).filter((key) => key.startsWith(name)).map((key) => [key.slice(name.length), data[key]]),
+    Object.entries(data.words.worth).filter(([key]) => key.startsWith(name)).map(([key, worth]) => [
+      key.slice(name.length), data[key].map((row) => (Array.isArray(row) ? math.scale(row, worth) : row * worth)),
+    ]),
   );
 
   const compute = (data, state) => {

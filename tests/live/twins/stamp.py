@@ -30,7 +30,9 @@ def answer(numbers, words, state):
     shares = []
     for name in ("with_", "without_"):
         own = {
-            k.removeprefix(name): x for k, x in numbers.items() if k.startswith(name)
+            key.removeprefix(name): numbers[key] * worth
+            for key, worth in words["worth"].items()
+            if key.startswith(name)
         }
         n_items, dim = own["items"].shape
         model = STAMP(n_items, dim=dim, last="query" in own)

@@ -1,0 +1,100 @@
+// DIEN in a world that drifts: attention, what is written, and the state read on its way.
+"use strict";
+
+recsysLive.figure("dien", (() => {
+  const { math } = recsysLive;
+
+  // The interest extractor: PyTorch's GRU, whose z is the share that is kept.
+  const extract = (data, steps) => {
+    let h = steps[0].map(() => 0);
+    const D = h.length;
+    return steps.map((x) => {
+      const into = math.linear(data.weight_ih, data.bias_ih, x), from = math.linear(data.weight_hh, data.bias_hh, h);
+      h = h.map((old, d) => {
+        const [reset, kept] = [0, D].map((at) => math.sigmoid(into[at + d] + from[at + d]));
+        return (1 - kept) * Math.tanh(into[2 * D + d] + reset * from[2 * D + d]) + kept * old;
+      });
+      return h;
+    });
+  };
+
+  // The evolution, AUGRU: Eqs. (11) and (12), its update u times the attention a.
+  const evolve = (data, states, weights) => {
+    let h = states[0].map(() => 0);
+    const D = h.length;
+    return states.map((x, t) => {
+      const into = math.linear(data.input, data.input_bias, x), from = math.times(data.state, h);
+      const share = h.map((_, d) => weights[t] * math.sigmoid(into[D + d] + from[D + d]));
+      h = h.map((old, d) => {
+        const reset = math.sigmoid(into[d] + from[d]), fresh = Math.tanh(into[2 * D + d] + reset * from[2 * D + d]);
+        return (1 - share[d]) * old + share[d] * fresh;
+      });
+      return { state: h, share: math.sum(share) / D };
+    });
+  };
+
+  const chance = (data, user, candidate) => {
+    const first = math.prelu(math.linear(data.head0, data.head0_bias, [...user, ...candidate]), data.head1);
+    const second = math.prelu(math.linear(data.head2, data.head2_bias, first), data.head3);
+    return math.sigmoid(math.dot(data.head4[0], second) + data.head4_bias[0]);
+  };
+
+  const order = (state, x) => (state.backwards ? [...x].reverse() : x);
+
+  const compute = (data, state) => {
+    const candidate = data.candidates[state.candidate];
+    const states = extract(data, order(state, data.history));
+    const query = math.times(data.attention, candidate);
+    const weights = math.softmax(states.map((h) => math.dot(h, query)));  // Eq. (8)
+    const path = evolve(data, states, weights);
+    return { weights, shares: path.map(({ share }) => share), chances: path.map((each) => chance(data, each.state, candidate)) };
+  };
+
+  return {
+    question: { zh: "兴趣一路在变，此刻的候选还合不合？", en: "Interests move on: does the candidate still fit?" },
+    predict: {
+      zh: "换成同一种兴趣里过时的阶段，注意力变得多，还是概率变得多？把历史倒过来放呢？",
+      en: "with an outdated phase of the same interest, which changes more, attention or the chance? And with the history back to front?",
+    },
+    source: {
+      zh: "由图 1 的 DIEN 在网页里现算，用户也是同一位；字母是兴趣，数字是阶段。注意力看的是整段历史；每走一步，就把当时的状态交给打分网络读一次。",
+      en: "Computed in this page by the DIEN of Figure 1, for the same user; a letter is an interest, a number its phase. Attention sees the whole history; after each step the head reads the state as it is then.",
+    },
+    handles: (data) => [
+      { name: "candidate", kind: "choice", options: data.words.kinds, label: { zh: "候选", en: "Candidate" } },
+      { name: "backwards", kind: "switch", label: { zh: "历史倒过来放", en: "history back to front" } },
+    ],
+    states: ({ words: { latest, outdated } }) => [
+      { label: { zh: "B 的最新阶段", en: "latest phase of B" }, state: { candidate: latest, backwards: false } },
+      { label: { zh: "B 的过时阶段", en: "outdated phase of B" }, state: { candidate: outdated, backwards: false } },
+      { label: { zh: "B 的最新阶段，倒过来放", en: "latest phase of B, back to front" }, state: { candidate: latest, backwards: true } },
+    ],
+    compute,
+    draw: ({ weights, shares, chances }, state, kit, data) => {
+      const steps = order(state, data.words.steps), places = math.range(steps.length);
+      const x = { low: -0.5, high: steps.length - 0.5, ticks: places, text: (t) => steps[t] };
+      const points = (values) => values.map((value, t) => [t, value]);
+      const dots = (values) => ["A", "B"].map((kind, side) => ({
+        dots: points(values).filter(([t]) => steps[t][0] === kind), colour: side ? "rust" : "blue", name: { zh: `兴趣 ${kind}`, en: `interest ${kind}` },
+      }));
+      const high = Math.max(0.5, ...weights);
+      return kit.plot({
+        x, y: { low: 0, high, ticks: [0, 0.25, 0.5], label: { zh: "注意力；虚线是真正写入的份额", en: "Attention; dashed, the share that is written" } }, height: 170,
+        label: { zh: "每一步的注意力，以及写入状态的份额", en: "Attention to each step and the share of the state written" },
+        marks: [{ line: points(weights), colour: "grey" }, { line: points(shares), colour: "ink", dashed: true }, ...dots(weights)],
+      }) + kit.plot({
+        x, y: { low: 0, high: 1, ticks: [0, 0.5, 1], digits: 1, label: { zh: "走到这一步，候选被点击的概率", en: "Chance of a click on the candidate, read after each step" } }, height: 170,
+        label: { zh: "每走一步之后读出的概率", en: "The chance that is read after each step" },
+        marks: [{ line: points(chances), colour: "grey" }, ...dots(chances).map(({ name, ...mark }) => mark)],
+      });
+    },
+    say: ({ weights, chances }, { candidate, backwards }, kit, data) => {
+      const best = math.order(weights)[0], asked = data.words.kinds[candidate];
+      const step = order({ backwards }, data.words.steps)[best], end = kit.percent(chances[chances.length - 1]);
+      return {
+        zh: `候选 ${asked}：注意力最大的是第 ${best + 1} 步（${step}）；走完全程，点击的概率是 ${end}。`,
+        en: `${asked}: most attention on step ${best + 1} (${step}); at the end a click has a chance of ${end}.`,
+      };
+    },
+  };
+})());
