@@ -25,7 +25,7 @@ recsysLive.figure("din", (() => {
 
   return {
     question: { zh: "换一部候选，历史里该听谁的？", en: "Another candidate: which part of the history should be asked?" },
-    predict: { zh: "候选从《惊声尖叫》换成《木偶奇遇记》，哪些片子的权重会翻过来？", en: "from Scream to Pinocchio, which films change sign?" },
+    predict: { zh: "候选从《惊声尖叫》换成《木偶奇遇记》，权重会从哪些片子移到哪些片子？", en: "from Scream to Pinocchio, which films lose their weight, and which gain it?" },
     source: {
       zh: "由本章训练好的激活单元在网页里现算。训练时没有 softmax；打开它，看的是同样的分数归一化以后的样子。",
       en: "Computed in this page by the activation unit that the chapter has trained. It was trained without a softmax; the switch shows the same scores normalised.",
@@ -39,12 +39,12 @@ recsysLive.figure("din", (() => {
     states: [
       { label: { zh: "《惊声尖叫》", en: "Scream" }, state: { candidate: 1, softmax: false, padded: false, masked: true } },
       { label: { zh: "《木偶奇遇记》", en: "Pinocchio" }, state: { candidate: 0, softmax: false, padded: false, masked: true } },
-      { label: { zh: "忘了掩码", en: "the mask forgotten" }, state: { candidate: 1, softmax: true, padded: true, masked: false } },
+      { label: { zh: "《卡萨布兰卡》，忘了掩码", en: "Casablanca, the mask forgotten" }, state: { candidate: 3, softmax: true, padded: true, masked: false } },
     ],
     compute,
     draw: ({ weights, padding }, { softmax, padded }, kit, data) => {
       const high = Math.max(...weights.map(Math.abs), Math.abs(padding), 0.01);
-      const low = Math.min(0, ...weights, padding) < 0 ? -high : 0;
+      const low = Math.min(0, ...weights, padding);
       const rows = weights.map((value, j) => ({ label: data.words.titles[j], value, colour: value < 0 ? "blue" : "rust" }));
       if (padded) rows.unshift({ label: { zh: "全部填充，合计", en: "all padding together" }, value: padding, colour: "grey", strong: true });
       return kit.bars(rows, {
