@@ -11,7 +11,10 @@ BREAKS = {
     "a tie counts as won": ("? 0.5 : 0", "? 1 : 0"),
     "the negative should be above": ("above > below ? 1", "above < below ? 1"),
     "another row moves": ("(i === row ? to : value)", "(i === 0 ? to : value)"),
-    "the loss sees no division": ("(tenth ? 1000 : 100));\n    const loss", "100);\n    const loss"),
+    "the loss sees no division": (
+        "(tenth ? 1000 : 100));\n    const loss",
+        "100);\n    const loss",
+    ),
     "the loss of a positive for all": ("data.labels[i] ? value : 1 - value", "value"),
     "the curve is a step behind": ("moved(i + 1)", "moved(i)"),
 }  # fmt: skip
