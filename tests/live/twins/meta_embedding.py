@@ -9,9 +9,9 @@ SPAN = {"chances": 1, "errors": 0.3}
 ORDER = set()
 BREAKS = {
     "uphill": ("value - rate *", "value + rate *"),
-    "the sum of the losses": ("(chance(user) - clicked[j]) / users.length", "(chance(user) - clicked[j])"),
-    "a gradient passes where the ReLU is shut": ("own[h] + user.still[h] > 0 ?", "true ?"),
-    "no gradient from the pairs": ("(data.linear[0][d] + user.c[d])", "data.linear[0][d]"),
+    "the sum of the losses": ("clicked[j]) / users.length", "clicked[j])"),
+    "a gradient through a shut ReLU": ("own[h] + user.still[h] > 0 ?", "true ?"),
+    "no gradient from the pairs": ("[0][d] + user.c[d])", "[0][d])"),
     "no inner product of item and user": ("value + linear[D + d]", "linear[D + d]"),
     "a linear network": ("Math.max(own[h] + still[h], 0)", "(own[h] + still[h])"),
     "its own content where there is none": ("own.map(() => 0)][c", "own][c"),
