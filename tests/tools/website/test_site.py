@@ -6,7 +6,9 @@ import xml.etree.ElementTree as ET
 
 import pytest
 
+from recsys_tutorial import live
 from tools.website import contents, editions, links
+from tools.website.ext.live import records
 from tools.workshop import notebook_files, sync
 
 SITE = links.SITE
@@ -244,3 +246,17 @@ def test_why_a_build_failed_is_told_in_few_lines():
     assert editions.reason(output) == (
         "Extension error:\n  notebooks/a, cell 3: this cell is tagged lang-zh"
     )
+
+
+@pytest.mark.parametrize("edition", EDITIONS)
+def test_the_site_hands_over_what_the_notebooks_keep(edition):
+    folder = SITE / edition / "_static" / "live"
+    found = 0
+    for path in notebook_files.find():
+        for kept in records(notebook_files.read(path)):
+            numbers = (folder / f"{kept['name']}-numbers.js").read_text("utf-8")
+            assert numbers == live.handed(live.payload(kept)) + "\n"
+            found += 1
+    assert found > 3
+    for file in live.FOLDER.iterdir():
+        assert (folder / file.name).read_bytes() == file.read_bytes()

@@ -244,7 +244,7 @@
     for (const { isIntersecting, target } of entries) {
       if (!isIntersecting) continue;
       close.unobserve(target);
-      enliven(target);
+      idle(() => enliven(target));
     }
   }, { rootMargin: "600px" });
   for (const place of all(".live[data-live]")) close.observe(place);
