@@ -24,11 +24,11 @@ recsysLive.figure("din", (() => {
   };
 
   return {
-    question: { zh: "换一部候选，历史里该听谁的？", en: "Another candidate: which part of the history should be asked?" },
+    question: { zh: "换一部候选，历史里该听谁的？", en: "Another candidate: which films of the history should be asked?" },
     predict: { zh: "候选从《惊声尖叫》换成《木偶奇遇记》，权重会从哪些片子移到哪些片子？", en: "from Scream to Pinocchio, which films lose their weight, and which gain it?" },
     source: {
-      zh: "由本章训练好的激活单元在网页里现算。训练时没有 softmax；打开它，看的是同样的分数归一化以后的样子。",
-      en: "Computed in this page by the activation unit that the chapter has trained. It was trained without a softmax; the switch shows the same scores normalised.",
+      zh: "由本章训练好的激活单元在网页里现算。训练时没有 softmax；打开它，看的是同样的分数归一化以后的样子。填充是补在历史后面的空步；各步的分数越平，softmax 给它的越多。",
+      en: "Computed in this page by the activation unit that the chapter has trained. It was trained without a softmax; the switch shows the same scores normalised. Padding is empty steps after the history; the flatter the scores, the more a softmax gives them.",
     },
     handles: (data) => [
       { name: "candidate", kind: "choice", options: data.words.candidates, label: { zh: "候选", en: "Candidate" } },
@@ -48,19 +48,17 @@ recsysLive.figure("din", (() => {
       const rows = weights.map((value, j) => ({ label: data.words.titles[j], value, colour: value < 0 ? "blue" : "rust" }));
       if (padded) rows.unshift({ label: { zh: "全部填充，合计", en: "all padding together" }, value: padding, colour: "grey", strong: true });
       return kit.bars(rows, {
-        low, high, digits: softmax ? 3 : 2, title: { zh: "历史，从早到晚；每一步的权重", en: "The history, oldest first; the weight of each step" },
+        low, high, digits: softmax ? 3 : 2, title: { zh: "历史，从早到晚；每一步的权重（橙为正，蓝为负）", en: "The history, oldest first; the weight of each step (orange above zero, blue below)" },
       });
     },
-    say: ({ weights, padding }, { candidate, softmax, padded }, kit, data) => {
+    say: ({ weights, padding }, { candidate, padded }, kit, data) => {
       const best = math.order(weights).slice(0, 3).map((j) => data.words.titles[j]);
       const asked = data.words.candidates[candidate];
-      const lost = {
-        zh: padded && Math.abs(padding) > 0.005 ? `填充一共拿走了 ${kit.number(padding)}。` : "",
-        en: padded && Math.abs(padding) > 0.005 ? ` Padding takes ${kit.number(padding)} in all.` : "",
-      };
+      const total = kit.number(math.sum(weights) + (padded ? padding : 0), 1), part = kit.number(padding);
+      const share = padded ? { zh: `，其中填充占 ${part}`, en: `, of which padding has ${part}` } : { zh: "", en: "" };
       return {
-        zh: `候选 ${asked}：权重最大的是 ${best.join("、")}。${lost.zh}`,
-        en: `${asked}: most weight on ${best.join("; ")}.${lost.en}`,
+        zh: `候选 ${asked}：权重最大的是 ${best.join("、")}；权重之和 ${total}${share.zh}。`,
+        en: `${asked}: most weight on ${best.join("; ")}. The weights sum to ${total}${share.en}.`,
       };
     },
   };

@@ -3,10 +3,12 @@
 //
 //   recsysLive.figure("name", { question, predict, source, handles, states,
 //                               compute(data, state), draw(answer, state, kit, data),
-//                               say(answer, state, kit, data) })
+//                               say(answer, state, kit, data),
+//                               adjust(state, moved, data) })
 //
 // `compute` is pure arithmetic; `draw` gives HTML made of the pieces in `kit`; `say` is
-// the answer in one sentence. Every text is {zh, en}. No module and no request: a page
+// the answer in one sentence; `adjust`, where there is one, says what another handle
+// becomes when one is moved. Every text is {zh, en}. No module and no request: a page
 // opened from a disk runs this, too.
 "use strict";
 
@@ -127,6 +129,9 @@
         left + (a - x.low) / (x.high - x.low) * (wide - left - right),
         height - bottom - (b - y.low) / (y.high - y.low) * (height - top - bottom),
       ].map((value) => +value.toFixed(1));
+      const key = ({ colour = "ink", hollow, dashed }) => (hollow || dashed
+        ? `border:2px ${dashed ? "dashed" : "solid"} ${ink(colour)};border-radius:${hollow ? "50%" : 0}`
+        : `background:${ink(colour)}`);
       const steps = (axis) => axis.ticks || [0, 0.25, 0.5, 0.75, 1].map((t) => axis.low + t * (axis.high - axis.low));
       const named = (axis, value) => (axis.text ? plain(axis.text(value)) : number(value, axis.digits ?? 2));
       const parts = [];
@@ -149,7 +154,7 @@
         for (const dot of mark.dots || []) {
           const [u, v] = at(dot);
           parts.push(mark.hollow
-            ? `<circle cx="${u}" cy="${v}" r="${mark.size || 4}" fill="none" stroke="${shade}" stroke-width="2"/>`
+            ? `<circle cx="${u}" cy="${v}" r="${mark.size || 4}" fill="none" stroke="${shade}" stroke-width="1.5"/>`
             : `<circle cx="${u}" cy="${v}" r="${mark.size || 4}" fill="${shade}"/>`);
         }
         if (mark.from) parts.push(`<path d="${path([mark.from, mark.to])}" stroke="${shade}" stroke-width="2"${dash}/><circle cx="${at(mark.to)[0]}" cy="${at(mark.to)[1]}" r="4" fill="${shade}"/>`);
@@ -158,7 +163,7 @@
           parts.push(`<text x="${u}" y="${v}" text-anchor="${mark.anchor || "start"}" style="fill:${shade}">${escaped(plain(mark.words))}</text>`);
         }
       }
-      const names = marks.filter((mark) => mark.name).map((mark) => `<li><i style="background:${ink(mark.colour || "ink")}"></i>${words(mark.name)}</li>`);
+      const names = marks.filter((mark) => mark.name).map((mark) => `<li><i style="${key(mark)}"></i>${words(mark.name)}</li>`);
       const head = y.label ? `<p class="title">${words(y.label)}</p>` : "";
       const legend = names.length ? `<ul class="legend">${names.join("")}</ul>` : "";
       return `<div>${head}${legend}<svg viewBox="0 0 ${wide} ${height}" width="${wide}" height="${height}" role="img" aria-label="${escaped(plain(label))}">${parts.join("")}</svg></div>`;
@@ -259,7 +264,8 @@
       const value = handle.kind === "switch" ? event.target.checked
         : handle.kind === "several" ? [...el.querySelectorAll(`[name="${handle.name}"]`)].flatMap((box, k) => (box.checked ? [k] : []))
           : Number(event.target.value);
-      move({ [handle.name]: value });
+      const next = { ...state, [handle.name]: value };
+      move(spec.adjust ? spec.adjust(next, handle.name, own) : next);
     });
     el.addEventListener("click", (event) => {
       const pressed = event.target.closest("button");

@@ -37,18 +37,18 @@ recsysLive.figure("quickstart", (() => {
   const group = (k) => math.range(4).map((i) => 4 * k + i);
   return {
     question: { zh: "告诉它你喜欢什么，八部推荐会变多少？", en: "Tell it what you like: how much of the list of eight changes?" },
-    predict: { zh: "四部动画片，每部在历史里占五步，名单就变成这样。每部只占一步，还会换掉几部？", en: "four cartoons with five steps each give this list. How many of the eight are new if each has one step?" },
+    predict: { zh: "四部动画片，每部在历史里重复五次，名单就变成这样。要是每部只占一步，八部里有几部是新的？", en: "four cartoons, each five times in the history, give this list. How many of the eight are new if each is there once?" },
     source: {
-      zh: "由上面训练好的 DIN 在网页里现算，只给列出的影片打分。训练时的历史最长 50 步；四部各一步，它几乎听不见，所以每部可以占几步。",
-      en: "Computed in this page by the DIN trained above; it scores the listed films only. In training a history has up to 50 steps; four films of one step each are hardly heard, and so a film may take several.",
+      zh: "由上面训练好的 DIN 在网页里现算，只给固定的几十部候选打分。训练时的历史最长 50 步，分数按 50 步来除：四部各一步，占的分量很小，所以每部可以重复几次。",
+      en: "Computed in this page by the DIN trained above; it scores a few dozen candidates only. In training a history has up to 50 steps, by which sums are divided: four films of one step each weigh little, and so a film may be repeated.",
     },
     handles: (data) => [
       { name: "liked", kind: "several", options: data.words.liked, label: { zh: "你喜欢的", en: "You like" } },
-      { name: "times", kind: "range", min: 1, max: 10, label: { zh: "每部在历史里占几步", en: "Steps of each in the history" } },
+      { name: "times", kind: "range", min: 1, max: 10, label: { zh: "每部在历史里重复几次", en: "Repetitions of each in the history" } },
     ],
     states: [
       { label: { zh: "四部动画片", en: "four cartoons" }, state: { liked: group(1), times: 5 } },
-      { label: { zh: "四部老电影", en: "four old films" }, state: { liked: group(3), times: 5 } },
+      { label: { zh: "同样四部，各一次", en: "the same four, once each" }, state: { liked: group(1), times: 1 } },
       { label: { zh: "什么也不说", en: "tell it nothing" }, state: { liked: [], times: 5 } },
     ],
     compute,
@@ -62,7 +62,7 @@ recsysLive.figure("quickstart", (() => {
         label: data.words.offered[i], note: note && note(i), strong: note && before.indexOf(i) >= SHOWN,
       }));
       return kit.beside(
-        kit.list(rows(now, moved), { title: { zh: "给你的八部；粗体是新上榜的", en: "Eight for you; those in bold are new" } }),
+        kit.list(rows(now, moved), { title: { zh: "给你的八部（粗体新上榜；箭头：比右边的名单升降几名）", en: "Eight for you (bold: new; arrows: places won or lost against the list on the right)" } }),
         kit.list(rows(before), { title: { zh: "什么也不说时的八部", en: "Eight when it is told nothing" } }),
       );
     },
@@ -71,8 +71,8 @@ recsysLive.figure("quickstart", (() => {
       const now = math.order(scores).slice(0, SHOWN), fresh = now.filter((i) => !before.includes(i)).length;
       const first = data.words.offered[now[0]], n = liked.length;
       return {
-        zh: `知道你喜欢 ${n} 部：排第一的是 ${first}，八部里有 ${fresh} 部是新上榜的。`,
-        en: `It knows ${n} film${n === 1 ? "" : "s"} that you like: ${first} comes first, and ${fresh} of the eight ${fresh === 1 ? "is" : "are"} new.`,
+        zh: n ? `知道你喜欢 ${n} 部：排第一的是 ${first}，八部里有 ${fresh} 部是新上榜的。` : "什么也没说：就是默认的名单，一部没换。",
+        en: !n ? "Told nothing, it gives the list for nobody in particular." : `It knows ${n} film${n === 1 ? "" : "s"} that you like: ${first} comes first, and ${fresh} of the eight ${fresh === 1 ? "is" : "are"} new.`,
       };
     },
   };
