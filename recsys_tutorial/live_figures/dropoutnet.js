@@ -33,8 +33,9 @@ recsysLive.figure("dropoutnet", (() => {
   };
 
   const NETS = [
-    { zh: "DropoutNet：训练时常丢隐向量", en: "DropoutNet: vectors often dropped in training" },
-    { zh: "同样的网络，从不丢", en: "the same net, never dropped" },
+    { zh: "DropoutNet：内容 + 隐向量，训练时常丢隐向量", en: "DropoutNet: content + vector, the vector often dropped in training" },
+    { zh: "内容 + 隐向量，从不丢隐向量", en: "content + vector, never dropped" },
+    { zh: "只靠隐向量", en: "viewers' vector alone" },
   ];
   const viewers = (data, k) => {
     const n = data.words.viewers[k];
@@ -42,11 +43,11 @@ recsysLive.figure("dropoutnet", (() => {
   };
 
   return {
-    question: { zh: "一部新片，几乎没人看过，它的向量该放在哪里？", en: "A new film that hardly anybody has watched: where should its vector lie?" },
-    predict: { zh: "来了第一位观众，蓝线离终点会更近，还是更远？", en: "when the very first viewer arrives, does the blue line come nearer to the end, or move away?" },
+    question: { zh: "没有观众时，网络只能看影片的内容（类型、年代）。来了第一位观众，DropoutNet（蓝线）离最后的位置更近，还是更远？", en: "With no viewers, a net has only the film's content (genres, period) to go by. When the first viewer arrives, does DropoutNet (blue) come nearer to where it will end, or move away?" },
+    predict: { zh: "蓝线会升还是会降？从不丢隐向量的网络（红线）呢？", en: "will the blue line rise or fall? And the net that never dropped the vector (red)?" },
     source: {
-      zh: "两座塔由笔记本训练，在网页里现算。隐向量由同一个隐向量模型从这几位观众解出；邻居只在最热门的六十部老片里找。",
-      en: "Computed in this page by two towers that the notebook has trained. The latent vector is what the same latent model solves for from these viewers; neighbours are sought among the sixty most popular old films.",
+      zh: "两座塔由笔记本训练，在网页里现算。隐向量由同一个隐向量模型从这几位观众解出；最近的老片只在最热门的六十部里找。",
+      en: "Computed in this page by two towers that the notebook has trained. The viewers' vector is the latent vector that the same latent model solves for from these viewers; nearest films are sought among the sixty most popular old ones.",
     },
     handles: (data) => [
       { name: "known", kind: "range", min: 0, max: data.words.viewers.length - 1, label: { zh: "已知的观众", en: "Viewers known" }, text: (k) => viewers(data, k) },
@@ -55,36 +56,37 @@ recsysLive.figure("dropoutnet", (() => {
     states: (data) => [
       { label: { zh: "还没有观众", en: "no viewer yet" }, state: { film: data.words.opening, known: 0 } },
       { label: { zh: "第一位观众", en: "the first viewer" }, state: { film: data.words.opening, known: 1 } },
-      { label: { zh: "换一部：Toy Story", en: "another film: Toy Story" }, state: { film: data.words.other, known: 0 } },
+      { label: { zh: "反例：Pulp Fiction", en: "where it fails: Pulp Fiction" }, state: { film: data.words.films.indexOf("Pulp Fiction"), known: 0 } },
     ],
     compute,
     draw: ({ curves, near }, { known, film }, kit, data) => {
-      const line = (c) => curves[c].map((value, k) => [k, value]);
+      const line = (c) => curves[c].slice(0, known + 1).map((value, k) => [k, value]);
       const last = data.words.viewers.length - 1;
       const plot = kit.plot({
         x: { low: 0, high: last + 0.35, ticks: math.range(last + 1), label: { zh: "已知的观众", en: "viewers known" }, text: (k) => { const n = data.words.viewers[k]; return n === null ? { zh: "全部", en: "all" } : n; } },
-        y: { low: -0.25, high: 1, ticks: [0, 0.5, 1], digits: 1, label: { zh: `${data.words.films[film]}：与自己的终点（观众全部已知）的余弦`, en: `${data.words.films[film]}: cosine with its own final place, all viewers known` } },
-        label: { zh: "三条线：隐向量模型、DropoutNet、从不丢的网络", en: "Three lines: latent model, DropoutNet, the net that never dropped" },
+        y: { low: -0.2, high: 1, ticks: [-0.2, 0, 0.2, 0.4, 0.6, 0.8, 1], digits: 1, label: { zh: `${data.words.films[film]}：与自己最后的位置（观众全部已知）的余弦`, en: `${data.words.films[film]}: cosine with its own final place (all viewers known)` } },
+        label: { zh: "三条线，画到已知的观众为止", en: "Three lines, up to the viewers known" },
         marks: [
           { rule: known, colour: "grey", dashed: true },
-          { line: line(0), colour: "grey", name: { zh: "隐向量模型", en: "latent model" } },
+          { line: line(0), colour: "grey", name: NETS[2] },
           { line: line(2), colour: "rust", name: NETS[1] },
           { line: line(1), colour: "blue", name: NETS[0] },
           ...[[0, "grey"], [2, "rust"], [1, "blue"]].map(([c, colour]) => ({ dots: [[known, curves[c][known]]], colour, size: 5 })),
         ],
       });
-      const lists = NETS.map((title, net) => kit.bars(
+      const lists = [["DropoutNet", "DropoutNet"], ["从不丢隐向量", "never dropped"]].map(([zh, en], net) => kit.bars(
         math.order(near[net]).slice(0, 5).map((i) => ({ label: data.words.titles[i], value: near[net][i] })),
-        { title: { zh: `邻居，${title.zh}`, en: `Neighbours, ${title.en}` }, colour: net ? "rust" : "blue" },
+        { title: { zh: `最近的老片（余弦），${zh}`, en: `Nearest old films (cosine), ${en}` }, colour: net ? "rust" : "blue" },
       ));
       return plot + kit.beside(...lists);
     },
-    say: ({ curves, near }, { known }, kit, data) => {
-      const best = math.order(near[0]).slice(0, 3).map((i) => data.words.titles[i]), told = viewers(data, known);
-      const [latent, net, never] = curves.map((way) => kit.number(way[known]));
+    say: ({ curves, near }, { film, known }, kit, data) => {
+      const told = viewers(data, known), last = data.words.viewers.length - 1, [, blue, red] = curves.map((way) => way[known]);
+      const best = (cosines, by) => math.order(cosines).slice(0, 3).map((i) => data.words.titles[i]).join(by), end = compute(data, { film, known: last }).near[0];
+      const [latent, net, never] = curves.map((way) => kit.number(way[known])), [zh, en] = red > blue + 0.005 ? ["（这里它比 DropoutNet 更近）", " (here the undropped net is nearer)"] : ["", ""];
       return {
-        zh: `${told.zh}：与终点的余弦，隐向量模型 ${latent}，DropoutNet ${net}，从不丢的 ${never}；DropoutNet 的邻居是 ${best.join("、")}。`,
-        en: `${told.en[0].toUpperCase()}${told.en.slice(1)}: cosine with the final place ${latent} for the latent model, ${net} for DropoutNet, ${never} if never dropped. DropoutNet's neighbours: ${best.join("; ")}.`,
+        zh: `${told.zh}：与最后位置的余弦，只靠隐向量 ${latent}，DropoutNet ${net}，从不丢隐向量 ${never}${zh}。DropoutNet 最近的老片是 ${best(near[0], "、")}${known < last ? `；观众全部已知时是 ${best(end, "、")}` : ""}。`,
+        en: `${told.en[0].toUpperCase()}${told.en.slice(1)}: cosine with the final place ${latent} by the viewers' vector alone, ${net} for DropoutNet, ${never} for the net never dropped${en}. DropoutNet's nearest old films: ${best(near[0], "; ")}${known < last ? `; with all viewers: ${best(end, "; ")}` : ""}.`,
       };
     },
   };
