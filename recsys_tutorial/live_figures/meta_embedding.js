@@ -1,12 +1,10 @@
-// Meta-Embedding in a simulated world: new items, a random or a generated start, and
-// one gradient step for each ten samples.
+// Meta-Embedding: one gradient step for each ten samples.
 "use strict";
 
 recsysLive.figure("meta_embedding", (() => {
   const { math } = recsysLive;
 
-  // The frozen DeepFM for an item's embedding phi: the chance of a click by a user
-  // {c, still}, an embedding and what it gives the hidden layer; and what phi gives it.
+  // The frozen DeepFM.
   const deepfm = (data, phi) => {
     const D = phi.length, [linear] = data.linear, [output] = data.output;
     const own = data.hidden.map((row) => math.dot(phi, row));
@@ -19,7 +17,7 @@ recsysLive.figure("meta_embedding", (() => {
     }, own];
   };
 
-  // Eq. (12): a step down the gradient of the mean loss of these samples, on phi alone.
+  // Eq. (12), on phi alone.
   const step = (data, phi, users, clicked, rate) => {
     const [chance, own] = deepfm(data, phi), deep = own.map(() => 0);
     const slope = phi.map(() => 0);
@@ -56,19 +54,19 @@ recsysLive.figure("meta_embedding", (() => {
   const seen = (k, data) => ({ zh: `${k * data.words.K} 个样本`, en: `${k * data.words.K} samples` });
 
   return {
-    question: { zh: "一个新物品，起点好能省下多少样本？", en: "A new item: how many samples does a good start save?" },
-    predict: { zh: "给生成器看别的物品的内容，它还会胜过随机的起点吗？", en: "let the generator read another item's content: will it still beat a random start?" },
+    question: { zh: "新物品的嵌入：随机起步，还是由内容生成？", en: "A new item's embedding: start at random, or generate it from its content?" },
+    predict: { zh: "让生成器读另一个物品的内容来生成嵌入，还比随机起点好吗？", en: "let the generator read another item's content: still better than a random start?" },
     source: {
-      zh: "模拟世界，真相已知；模型由笔记本训练，预测和梯度在网页里现算。二十四个新物品，各五位没用来更新的用户。",
-      en: "A simulated world whose truth is known; models from the notebook, predictions and gradients computed in this page. Twenty-four new items, with five users each that no step has seen.",
+      zh: "模拟世界，真相已知；模型由笔记本训练，网页里现算。24 个新物品，各五位没用来更新的用户。",
+      en: "A simulated world with known truth; models from the notebook, computed here. 24 new items, five users each that no step has seen.",
     },
     handles: (data) => [
-      { name: "samples", kind: "range", min: 0, max: data.clicked[0].length / data.words.K, label: { zh: "每个物品见过", en: "Seen of each" }, text: seen },
-      { name: "content", kind: "choice", label: { zh: "给生成器的内容", en: "Content" }, options: [{ zh: "自己的", en: "its own" }, { zh: "别的物品的", en: "another item's" }, { zh: "没有", en: "none" }] },
+      { name: "samples", kind: "range", min: 0, max: data.clicked[0].length / data.words.K, label: { zh: "每个新物品见过的样本", en: "Samples seen of each new item" }, text: seen },
+      { name: "content", kind: "choice", label: { zh: "生成器读的内容", en: "Content the generator reads" }, options: [{ zh: "自己的", en: "its own" }, { zh: "别的物品的", en: "another item's" }, { zh: "没有", en: "none" }] },
     ],
     states: [
       { label: { zh: "冷启动", en: "cold" }, state: { samples: 0, content: 0 } },
-      { label: { zh: "三批之后", en: "after three batches" }, state: { samples: 3, content: 0 } },
+      { label: { zh: "30 个样本之后", en: "30 samples" }, state: { samples: 3, content: 0 } },
       { label: { zh: "给错内容", en: "the wrong content" }, state: { samples: 0, content: 1 } },
     ],
     compute,
@@ -83,10 +81,10 @@ recsysLive.figure("meta_embedding", (() => {
           dots: chances[s].flatMap((row, i) => row.map((p, j) => [data.truth[i][j], p])), size: 2.5, colour,
         }],
       }));
-      const label = { zh: "平均误差", en: "Mean error" };
-      return kit.beside(...clouds) + kit.plot({
+      const label = { zh: "预测概率的平均误差（随机对生成）", en: "Mean error of the predicted chance (random against generated)" };
+      return kit.text({ zh: "每个点：一个新物品和一位用户；在虚线上就对。", en: "Each dot: one new item with one user; on the dashed line = right." }) + kit.beside(...clouds) + kit.plot({
         label, height: 190, y: { low: 0, high: 0.3, digits: 1, ticks: [0, 0.1, 0.2, 0.3], label },
-        x: { low: 0, high, ticks: math.range(high + 1), text: (k) => k * data.words.K, label: { zh: "每个新物品见过的样本", en: "samples seen of each new item" } },
+        x: { low: 0, high, ticks: math.range(high + 1), text: (k) => k * data.words.K, label: { zh: "每个新物品见过的样本", en: "Samples seen of each new item" } },
         marks: [{ rule: samples, colour: "grey", dashed: true }, ...starts((s, colour, name) => ({
           line: errors[s].map((e, k) => [k, e]), dots: [[samples, errors[s][samples]]], size: 5, colour, name,
         }))],
@@ -94,11 +92,11 @@ recsysLive.figure("meta_embedding", (() => {
     },
     say: ({ errors }, { samples }, kit, data) => {
       const [random, made] = errors.map((e) => e[samples]), until = errors[0].findIndex((e) => e <= made);
-      const told = seen(samples, data), then = seen(until, data), [a, b] = [random, made].map((e) => kit.number(e, 3));
-      const so = until < 0 ? { zh: "走到最后，随机的也没追上", en: "random does not get there" }
-        : until > samples ? { zh: `随机的要 ${then.zh}才追上`, en: `random needs ${then.en} to get there` }
-          : made - random > 0.001 ? { zh: "还不如随机的", en: "worse than random" }
-            : { zh: "两者不相上下", en: "they are level" };
+      const [told, then] = [samples, until < 0 ? errors[0].length - 1 : until].map((k) => seen(k, data)), gap = made - random, still = samples && errors[1][0] - made < 0.005, [a, b] = [random, made].map((e) => kit.number(e, 3));
+      const so = Math.abs(gap) < 0.005 ? { zh: "几乎一样", en: "about the same" }
+        : gap > 0 ? { zh: "生成的还不如随机的", en: "worse than random" }
+          : until < 0 ? { zh: `随机的到 ${then.zh}也没追上`, en: `random has not caught up within ${then.en}` }
+            : { zh: `${still ? "它几乎没动，" : ""}随机的要到 ${then.zh}才追到 ${b}`, en: `${still ? "that has hardly moved, and " : ""}random reaches ${b} only at ${then.en}` };
       return {
         zh: `${told.zh}：平均误差，随机的起点 ${a}，生成的 ${b}；${so.zh}。`,
         en: `${told.en}: mean error ${a} from a random start, ${b} from the generated one; ${so.en}.`,
