@@ -37,8 +37,8 @@ recsysLive.figure("ebr", (() => {
     question: { zh: "列表的位置按口味分给各簇，分多偏才好？", en: "Places go to clusters by taste: how lopsided should a list be?" },
     predict: { zh: "α 从 0 拖到 ∞，最大的簇越拿越多；接着看的那部片，是更容易在列表里，还是更难？", en: "drag α from 0 to ∞ and the largest cluster takes ever more: is the film that came next on the list more often, or less?" },
     source: {
-      zh: "意图的概率和簇内的名次出自本章训练好的模型；名额由网页现算。每个簇只写出头两部片。",
-      en: "How much each cluster is wanted, and the order inside it, come from the chapter's trained models; this page computes the quotas. Of each cluster only the first two films are named.",
+      zh: "各簇想看的概率和簇内的名次出自本章训练好的模型；名额由网页现算。簇以其中看的人最多的片为名。",
+      en: "How much each cluster is wanted, and the order inside it, come from the chapter's trained models; this page computes the quotas. A cluster is called by its most watched film.",
     },
     handles: (data) => [
       { name: "alpha", kind: "range", min: 0, max: ALPHAS.length - 1, label: { zh: "指数 α", en: "Exponent α" }, text: named },
@@ -47,32 +47,52 @@ recsysLive.figure("ebr", (() => {
     ],
     states: ({ words: { places } }) => [
       { label: { zh: "α = 1，按概率分", en: "α = 1, in proportion" }, state: { alpha: 2, places, who: 0 } },
-      { label: { zh: "α = 0，人人有份", en: "α = 0, all alike" }, state: { alpha: 0, places, who: 0 } },
       { label: { zh: "α = ∞，赢家通吃", en: "α = ∞, winner takes all" }, state: { alpha: 6, places, who: 0 } },
+      { label: { zh: "200 个位置，α = ∞", en: "200 places, α = ∞" }, state: { alpha: 6, places: 200, who: 0 } },
     ],
     compute,
-    draw: ({ given, recall, largest }, { places, who }, kit, data) => {
+    draw: ({ given, hit, recall, largest }, { places, who }, kit, data) => {
       const { people, clusters } = data.words, person = people[who], next = data.target[who];
       const most = Math.max(...given);
       const history = kit.list(person.history.map((label) => ({ label })), { title: { zh: "历史，从早到晚", en: "The history, oldest first" } });
       const share = kit.bars(given.map((n, k) => ({
-        label: clusters[k], value: n / places, note: String(n), strong: n === most, colour: k === next ? "rust" : "sky",
-      })), { high: 1, title: { zh: "各簇的位置；橙：接着看的片在这一簇", en: "Places of each cluster; orange: that of the film that came next" } });
+        label: clusters[k].replace(" ", ` (${kit.percent(data.wanted[who][k])}) `), value: n / places, note: String(n), strong: n === most,
+        colour: n === 0 ? "line" : k === next ? "rust" : "sky",
+      })), { high: 1, title: { zh: "各簇的位置；括号里是想看它的概率", en: "Places of each cluster; in brackets, the probability that it is wanted" } });
+      const key = kit.text({
+        zh: `接着看的 ${person.next} 在簇 ${next}（橙），${hit ? "在" : "不在"}列表里。粗体：位置最多的簇。`,
+        en: `${person.next}, which came next, is in cluster ${next} (orange) and ${hit ? "" : "not "}on the list. Bold: most places.`,
+      });
       const taken = math.order(given).filter((k) => given[k] > 0);
       const merged = kit.list(taken.map((k) => ({
-        label: person.first[k].slice(0, given[k]).join(" · "), note: { zh: `簇 ${k}，${given[k]} 个`, en: `cluster ${k}: ${given[k]}` },
-      })), { title: { zh: "合并出的列表，各簇的头几部", en: "The merged list, the first of each cluster" } });
+        label: person.first[k].slice(0, given[k]).join(" · ") + (given[k] > 2 ? " …" : ""), note: { zh: `簇 ${k}，${given[k]} 部`, en: `cluster ${k}, films: ${given[k]}` },
+      })), { title: { zh: "列表里有什么，一簇一行", en: "What is on the list, cluster by cluster" } });
       const pool = kit.bars([
-        { label: { zh: "下一部在列表里", en: "next film on the list" }, value: recall, colour: "green" },
-        { label: { zh: "最大的簇占几成", en: "share of the largest cluster" }, value: largest, colour: "grey" },
+        { label: { zh: "召回率：接着看的片在列表里", en: "recall: next film on the list" }, value: recall, colour: "green" },
+        { label: { zh: "最大的簇所占的份额", en: "share of the largest cluster" }, value: largest, colour: "grey" },
       ], { title: { zh: `${data.wanted.length} 段历史的平均`, en: `Means over ${data.wanted.length} histories` } });
-      return kit.beside(share, history) + kit.beside(merged, pool);
+      return kit.beside(`<div>${share}${key}</div>`, history) + kit.text("") + kit.beside(merged, pool);
     },
-    say: ({ given, hit, recall }, { alpha, places, who }, kit, data) => {
-      const most = Math.max(...given), film = data.words.people[who].next, share = kit.percent(recall);
+    say: ({ given, recall }, { alpha, places, who }, kit, data) => {
+      const most = Math.max(...given), gone = given.filter((n) => n === 0).length, K = given.length;
+      const N = data.wanted.length, even = ALPHAS.indexOf(1);
+      const full = ALPHAS[alpha] === Infinity && most < places;
+      const takes = most === places ? { zh: `${places} 个位置全归一个簇`, en: `one cluster takes all ${places} places` } : {
+        zh: `${places} 个位置里，最大的簇拿 ${most} 个${full ? `（它再没有片了，余下的给了下一个簇）` : ""}`,
+        en: `the largest cluster takes ${most} of ${places} places${full ? ` (it has no more films; the rest goes to the next cluster)` : ""}`,
+      };
+      const left = gone ? { zh: `${K} 个簇里有 ${gone} 个一个位置也没有`, en: `clusters with none: ${gone} of ${K}` } : { zh: "每个簇都有", en: "every cluster has some" };
+      const of = { zh: `${N} 段历史里，接着看的片在列表里的有 ${kit.percent(recall)}`, en: `the next film is on the list for ${kit.percent(recall)} of ${N} histories` };
+      let lead = { zh: "", en: "Recall: " }, against = { zh: "", en: "" };
+      if (alpha !== even) {
+        const [now, then] = [recall, compute(data, { alpha: even, places, who }).recall].map((value) => Math.round(100 * value));
+        against = { zh: `，α = 1 时是 ${then}%`, en: `, against ${then}% at α = 1` };
+        if (now < then) lead = alpha < even ? { zh: "分得太匀，召回率低了：", en: "Too even, and recall is lower: " } : { zh: "偏得太过，召回率也低了：", en: "Too lopsided even for recall: " };
+        else if (gone && now > then) lead = { zh: "少了什么，召回率看不出来：", en: "Recall does not notice: " };
+      }
       return {
-        zh: `α = ${named(alpha)}：${places} 个位置，最大的簇拿 ${most} 个。接着看的是 ${film}，${hit ? "在" : "不在"}列表里；全部历史里，在的有 ${share}。`,
-        en: `α = ${named(alpha)}: the largest cluster takes ${most} of ${places} places. The next film, ${film}, is ${hit ? "" : "not "}on the list; over all histories ${share} are.`,
+        zh: `α = ${named(alpha)}：${takes.zh}，${left.zh}。${lead.zh}${of.zh}${against.zh}。`,
+        en: `α = ${named(alpha)}: ${takes.en}; ${left.en}. ${lead.en}${of.en}${against.en}.`,
       };
     },
   };
