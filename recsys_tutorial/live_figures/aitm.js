@@ -1,4 +1,4 @@
-// AITM along a chain: how rare paying is, whom its step listens to, and what comes of it.
+// AITM along a chain: how rare paying is, whom its tower listens to, and what comes of it.
 "use strict";
 
 recsysLive.figure("aitm", (() => {
@@ -25,51 +25,63 @@ recsysLive.figure("aitm", (() => {
   const log10 = (logit) => -Math.log10(1 + Math.exp(-logit));  // of the probability
   const wrong = (logits, carts) => logits.filter((logit, i) => logit > carts[i]).length;
 
+  const rateOf = (data, r) => `${Math.round(100 * data.words.rates[r])}%`;
+  const power = (v) => (v ? `10⁻${"⁰¹²³⁴⁵⁶⁷⁸⁹"[-v]}` : "1");
+  const towers = { zh: ["加购塔给点击", "付款塔给加购"], en: ["cart tower → click", "payment tower → cart"] };
+
   return {
-    question: { zh: "付款越稀少，它越听前一步的吗？", en: "The rarer payments are, does their step lean more on the one before?" },
-    predict: { zh: "加购以后的付款率从 5% 升到 50%，给前一步的权重，变的是付款那一步，还是加购那一步？让付款只听自己，又会怎样？", en: "let half of all carts be paid for instead of one in twenty: whose weight on the step before changes, paying's or the cart's? And if paying hears itself alone?" },
+    question: { zh: "付款很少见，付款塔听谁的？", en: "Payments are rare: whom does their tower listen to?" },
+    predict: { zh: "加购后的付款率从 5% 升到 50%，哪座塔给前一步的权重会变？再让付款塔只用自己的向量，会怎样？", en: "let half of all carts be paid for instead of one in twenty: which tower's weight on the step before changes? And if the payment tower uses only itself?" },
     source: {
-      zh: "四个付款率各训练了一个 AITM；四十个人的最后一步（打分、softmax、混合、概率）在网页里现算。这是图 1 那一个世界，各世界的平均看图 3。",
-      en: "An AITM was trained at each of four rates of paying; the last step of forty people (scores, softmax, mixture, probability) is computed in this page. This is the one world of Figure 1; for the mean over worlds see Figure 3.",
+      zh: "四个付款率各训练了一个 AITM；四十个人的最后一步（打分、softmax、混合、概率）在网页里现算，拆掉一条路时不重新训练。这是图 1 那一个世界，各世界的平均看图 3。",
+      en: "An AITM was trained at each of four rates of paying; the last step of forty people (scores, softmax, mixture, probability) is computed in this page. Nothing is retrained when you switch a path off. This is the one world of Figure 1; for the mean over worlds see Figure 3.",
     },
     handles: (data) => [
-      { name: "rate", kind: "range", min: 0, max: data.words.rates.length - 1, label: { zh: "加购以后付款的比例", en: "Rate of paying after a cart" }, text: (v) => `${Math.round(100 * data.words.rates[v])}%` },
+      { name: "rate", kind: "range", min: 0, max: data.words.rates.length - 1, label: { zh: "加购以后付款的比例（越往右越少）", en: "Share of carts paid for (rarer →)" }, text: (v) => rateOf(data, v) },
       {
-        name: "heard", kind: "choice", label: { zh: "付款听谁", en: "Paying listens" },
-        options: [{ zh: "按学到的权重", en: "as it has learnt" }, { zh: "只听自己", en: "to itself alone" }, { zh: "只听前一步", en: "to the step before alone" }],
+        name: "heard", kind: "choice", label: { zh: "付款塔用", en: "Payment tower uses" },
+        options: [{ zh: "两者，按学到的权重", en: "both, as learnt" }, { zh: "只用自己", en: "only itself" }, { zh: "只用前一步（加购）", en: "only the step before (cart)" }],
       },
     ],
     states: (data) => [
       { label: { zh: "付款稀少", en: "payments rare" }, state: { rate: data.words.rates.length - 1, heard: 0 } },
       { label: { zh: "付款常见", en: "payments common" }, state: { rate: 0, heard: 0 } },
-      { label: { zh: "稀少，却只听自己", en: "rare, and hears itself alone" }, state: { rate: data.words.rates.length - 1, heard: 1 } },
+      { label: { zh: "稀少，却只用自己", en: "rare, only itself" }, state: { rate: data.words.rates.length - 1, heard: 1 } },
     ],
     compute,
-    draw: ({ weights, logits, pairs }, { rate }, kit, data) => {
+    draw: ({ weights, logits }, { rate }, kit, data) => {
       const wide = kit.width > 560 ? kit.width / 2 - 14 : kit.width;
-      const row = (values, y, colour, name) => [
+      const row = (values, y, colour, t) => [
         { dots: values.map((w, i) => [w, y + (i % 9 - 4) / 20]), colour, size: 3 },
         { line: [[mean(values), y - 0.35], [mean(values), y + 0.35]] },
-        { words: { zh: `${name.zh}：平均 ${kit.number(mean(values))}`, en: `${name.en}: mean ${kit.number(mean(values))}` }, at: [0, y + 0.42], colour },
+        { words: { zh: `${towers.zh[t]}：平均 ${kit.number(mean(values))}`, en: `${towers.en[t]}: mean ${kit.number(mean(values))}` }, at: [0, y + 0.42], colour },
       ];
       const carts = data.carts[rate], points = logits.map((logit, i) => [Math.max(log10(carts[i]), -7), Math.max(log10(logit), -9)]);
       const part = (above) => points.filter((_, i) => logits[i] > carts[i] === above);
       return kit.beside(kit.plot({
         x: { low: 0, high: 1, ticks: [0, 0.5, 1], digits: 1, label: { zh: "权重", en: "weight" } }, y: { low: -0.6, high: 1.7, ticks: [], label: { zh: "每个人给前一步的权重", en: "Each person's weight on the step before" } }, wide,
-        label: { zh: "两步给前一步的权重，一个点是一个人", en: "The weights of two steps, a dot for each person" },
-        marks: [...row(data.cart_weights[rate], 1, "blue", { zh: "加购听点击", en: "cart, of the click" }), ...row(weights, 0, "rust", { zh: "付款听加购", en: "paying, of the cart" })],
+        label: { zh: "两座塔给前一步的权重，一个点是一个人", en: "The weights of two towers, a dot for each person" },
+        marks: [...row(data.cart_weights[rate], 1, "blue", 0), ...row(weights, 0, "rust", 1)],
       }), kit.plot({
-        x: { low: -7, high: 0, ticks: [-6, -4, -2], text: (v) => `${10 ** (v + 2)}%`, label: { zh: "预测的加购概率", en: "predicted p(cart)" } },
-        y: { low: -9, high: 0, ticks: [-4, -2, 0], text: (v) => `${10 ** (v + 2)}%`, label: { zh: "预测的付款概率", en: "Predicted p(pay)" } }, wide,
+        x: { low: -7, high: 0, ticks: [-6, -4, -2, 0], text: power, label: { zh: "预测的加购概率（对数轴）", en: "predicted p(cart), log axis" } },
+        y: { low: -9, high: 0, ticks: [-8, -6, -4, -2, 0], text: power, label: { zh: "预测的付款概率（对数轴）", en: "Predicted p(pay), log axis" } }, wide,
         label: { zh: `四十个人里 ${part(true).length} 个越过对角线`, en: `${part(true).length} of forty people above the diagonal` },
         marks: [{ line: [[-7, -7], [0, 0]], colour: "grey" }, { dots: part(false), colour: "blue" }, { dots: part(true), colour: "gold", name: { zh: "违序：付款比加购更可能", en: "out of order: paying likelier than a cart" } }],
-      })) + kit.bars([{ label: { zh: "两两比较，谁更可能付款，排对的", en: "pairs with the likelier payer first" }, value: pairs, note: kit.percent(pairs) }], { colour: "rust" });
+      })) + kit.bars(data.words.rates.map((_, r) => {
+        const value = mean(compute(data, { rate: r, heard: 0 }).weights);
+        return { label: rateOf(data, r), value, strong: r === rate };
+      }), { colour: "rust", title: { zh: "付款塔学到的、给加购的平均权重，按付款率", en: "Mean weight on the cart, as the payment tower learnt it, by rate" } });
     },
-    say: ({ weights, logits, pairs }, { rate }, kit, data) => {
-      const n = wrong(logits, data.carts[rate]), w = kit.number(mean(weights)), p = kit.percent(pairs), shown = `${Math.round(100 * data.words.rates[rate])}%`;
+    say: ({ weights, logits, pairs }, { rate, heard }, kit, data) => {
+      const n = wrong(logits, data.carts[rate]), w = kit.number(mean(weights)), p = kit.percent(pairs), at = rateOf(data, rate);
+      const learnt = compute(data, { rate, heard: 0 }), m = wrong(learnt.logits, data.carts[rate]), q = kit.percent(learnt.pairs);
+      const way = [
+        { zh: `付款塔平均把 ${w} 的权重给了加购`, en: `the payment tower puts ${w} of its weight on the cart, on average` },
+        { zh: "付款塔只用自己", en: "the payment tower uses only itself" }, { zh: "付款塔只用加购", en: "the payment tower uses only the cart" },
+      ][heard];
       return {
-        zh: `付款率 ${shown}：付款给前一步的权重平均 ${w}；四十个人里 ${n} 个违序，两两比较排对 ${p}。`,
-        en: `At a rate of ${shown}, paying gives the step before a weight of ${w} on average; ${n} of forty people are out of order, and ${p} of the pairs are in the right order.`,
+        zh: `加购后 ${at} 付款：${way.zh}。四十个人里有 ${n} 个，预测的付款概率高过加购概率${heard ? `（照学到的权重是 ${m} 个）` : ""}；两人一比，谁更可能付款，排对 ${p}${heard ? `（原来 ${q}）` : ""}。`,
+        en: `${at} of carts are paid for: ${way.en}. ${n} of forty people are predicted likelier to pay than to put in the cart${heard ? ` (as learnt: ${m})` : ""}; of pairs, ${p} are ranked right by who is likelier to pay${heard ? ` (as learnt: ${q})` : ""}.`,
       };
     },
   };
