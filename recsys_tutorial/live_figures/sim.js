@@ -101,7 +101,7 @@ recsysLive.figure("sim", (() => {
       if (n === 1 && hits > usual) why = { zh: "这步是例外：另一面。", en: " That step is the exception: other side." };
       else if (n < SIZES[size]) why = { zh: `同主题的只有这 ${n} 步。`, en: ` There are only ${n} on the topic.` };
       else if (!hits) why = { zh: "没有一步同主题，谁高全凭运气。", en: " Nothing on the topic: which is higher is luck." };
-      else if (method && chances[0] < chances[1]) why = { zh: `那 ${hits} 步都在常点的一面，还是判反了。`, en: ` All ${hits} are of the usual side, yet the order is wrong.` };
+      else if (method && chances[0] < chances[1]) why = { zh: "同主题的全在常点的一面，还是判反了。", en: " On the topic, usual side throughout, yet the order is wrong." };
       const { zh, en } = title(size, method);
       return {
         zh: `${zh}：挑到 ${n} 步，${hits} 步同主题；常点的一面 ${a}，另一面 ${b}。${why.zh || ""}`,
