@@ -45,7 +45,7 @@ recsysLive.figure("stamp", (() => {
 
   const NAMES = [
     { zh: "旧兴趣", en: "the old interest" }, { zh: "新兴趣", en: "the new interest" },
-    { zh: "其余八个", en: "the eight others" },
+    { zh: "其余八种兴趣", en: "the other eight interests" },
   ];
   const COLOURS = ["blue", "rust", "grey"];
 
@@ -56,22 +56,22 @@ recsysLive.figure("stamp", (() => {
       en: "let one click on the old interest follow the new one: what will each of the two models do?",
     },
     source: {
-      zh: "由图 1 里训练好的两个 STAMP 在网页里现算；会话是照那个世界的样子摆出来的。",
-      en: "Computed in this page by the two STAMPs of Figure 1; the session is laid out in the manner of that world.",
+      zh: "由两个训练好的 STAMP 在网页里现算：一个单独看最后一次点击，一个把它当作普通的一次。两个都在模拟的会话上训练过，那里有十种兴趣，每次会话转向一次；这里的会话是从其中两种里摆出来的。",
+      en: "Computed in this page by two trained STAMPs: one looks at the last click on its own as well, to the other it is a click like any. Both were trained on simulated sessions that turn once from one of ten interests to another; this session is laid out from two of the ten.",
     },
     handles: [
       { name: "after", kind: "range", min: 0, max: OLD, label: { zh: "新兴趣之后，又点了几次旧兴趣", en: "Old clicks that follow the new ones" }, text: (v) => `${v} / ${OLD}` },
       { name: "turned", kind: "range", min: 1, max: 5, label: { zh: "新兴趣点了几次", en: "Clicks on the new interest" } },
     ],
     states: [
-      { label: { zh: "刚刚转向", en: "it has just turned" }, state: { after: 0, turned: 1 } },
+      { label: { zh: "兴趣刚转向", en: "interest has just turned" }, state: { after: 0, turned: 1 } },
       { label: { zh: "同样六下，换个先后", en: "the same six, reordered" }, state: { after: 1, turned: 1 } },
-      { label: { zh: "转向已久", en: "it turned long ago" }, state: { after: 0, turned: 5 } },
+      { label: { zh: "兴趣早已转向", en: "interest turned long ago" }, state: { after: 0, turned: 5 } },
     ],
     compute,
     draw: ({ shares, places }, state, kit) => {
       const clicks = kit.plot({
-        x: { low: 0.5, high: 10.5, ticks: math.range(places.length).map((i) => i + 1), digits: 0, label: { zh: "第几次点击；圆圈是最后一次", en: "Click; the ring is the last" } },
+        x: { low: 0.5, high: 10.5, ticks: math.range(places.length).map((i) => i + 1), digits: 0, label: { zh: "第几次点击；圆圈：最后一次", en: "Which click; ring: the last" } },
         y: { low: -0.6, high: 1.6, ticks: [] },
         height: 120,
         label: { zh: "会话里各次点击属于哪个兴趣", en: "The interest of each click of the session" },
@@ -80,18 +80,24 @@ recsysLive.figure("stamp", (() => {
           { dots: [[places.length, places[places.length - 1]]], hollow: true, size: 10 },
         ],
       });
-      const columns = ["STAMP", { zh: "STAMP，最后一次不特殊", en: "STAMP, no last" }].map((title, m) => kit.bars(
-        shares[m].map((value, k) => ({ label: NAMES[k], value, colour: COLOURS[k], note: kit.percent(value) })),
+      const columns = ["STAMP", { zh: "STAMP，最后一次不特殊", en: "STAMP, last click not special" }].map((title, m) => kit.bars(
+        shares[m].map((value, k) => ({ label: NAMES[k], value, colour: COLOURS[k], note: kit.percent(value, 1) })),
         { title },
       ));
-      return clicks + kit.beside(...columns);
+      return clicks + kit.text({ zh: "下一次点击属于各种兴趣的概率：", en: "Probability that the next click is on:" }) + kit.text("") + kit.beside(...columns);
     },
-    say: ({ shares, places }, state, kit) => {
+    say: ({ shares }, { after, turned }, kit, data) => {
       const [a, b] = shares.map(([, value]) => kit.percent(value));
-      const fresh = places[places.length - 1];
+      if (after === 0) {
+        return {
+          zh: `最后一次点的是新兴趣：下一次再点它的概率，STAMP 给 ${a}，最后一次不特殊的只给 ${b}。`,
+          en: `The last click is on the new interest: STAMP gives it ${a} for the next; with the last click not special, it has ${b}.`,
+        };
+      }
+      const before = kit.percent(compute(data, { after: 0, turned }).shares[0][1]);
       return {
-        zh: `最后一次点的是${fresh ? "新" : "旧"}兴趣。下一次点新兴趣的概率，STAMP 给 ${a}，最后一次不特殊的给 ${b}。`,
-        en: `The last click is on the ${fresh ? "new" : "old"} interest. That the next is on the new one has ${a} by STAMP, ${b} by the one without the last click.`,
+        zh: `最后一次又点了旧兴趣：STAMP 给新兴趣的从 ${before} 降到 ${a}，最后一次不特殊的仍给 ${b}。新兴趣的点击排在前面第几位，两个都不在乎。`,
+        en: `The last click is old again: STAMP gives the new interest ${a}, no longer ${before}; with the last click not special, it has ${b} as before. Which place new clicks have among the earlier ones changes neither.`,
       };
     },
   };
