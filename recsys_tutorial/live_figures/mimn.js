@@ -58,43 +58,50 @@ recsysLive.figure("mimn", (() => {
     question: { zh: "来了一次点击，四个槽里写到哪一个？", en: "A click comes in: which of the four slots is written?" },
     predict: { zh: "打开 MUR，四条线会变成什么样？", en: "with MUR, what will become of the four lines?" },
     source: {
-      zh: "由图 3 的两个模型在网页里逐步现算，点击是照那个世界的样子摆的；从头到尾不需要候选。擦去的是原有长度的几成，加上的是长度。",
-      en: "Computed in this page, click by click, by the two models of Figure 3, on clicks in the manner of that world; no candidate is needed. What is erased is a share of a slot's length, what is added a length.",
+      zh: "由两个在六种兴趣的模拟世界里训练好的模型，在网页里逐次现算；点击是摆出来的，三种兴趣，一种接一种。",
+      en: "Computed in this page by two models trained in a simulated world of six interests; the clicks are laid out, three interests one after the other.",
     },
     handles: (data) => [
       { name: "step", kind: "range", min: 1, max: data.items.length, label: { zh: "第几次点击", en: "Click" }, text: (v) => `${v} / ${data.items.length}` },
-      { name: "mur", kind: "switch", label: { zh: "MUR：让各槽用得均匀", en: "MUR: even use of the slots" } },
+      { name: "mur", kind: "switch", label: { zh: "MUR", en: "MUR" } },
     ],
     states: (data) => [
       { label: { zh: "朴素的记忆，写完", en: "plain memory, all clicks" }, state: { step: data.items.length, mur: false } },
-      { label: { zh: "第一次点击", en: "the first click" }, state: { step: 1, mur: false } },
+      { label: { zh: "有 MUR，第 8 次点击", en: "with MUR, click 8" }, state: { step: 8, mur: true } },
       { label: { zh: "有 MUR，写完", en: "with MUR, all clicks" }, state: { step: data.items.length, mur: true } },
     ],
     compute,
-    draw: ({ path, addressed, erased, added }, { step }, kit, data) => {
+    draw: ({ path, addressed, erased, added }, { step, mur }, kit, data) => {
       const interest = (t) => (data.items[t] - 1) % INTERESTS;
       const turns = math.range(path.length).filter((t) => t && interest(t) !== interest(t - 1));
       const weights = kit.plot({
-        x: { low: 0.5, high: path.length + 0.5, ticks: [1, ...(step > 1 ? [step] : [])], digits: 0, label: { zh: "点击", en: "Click" } },
-        y: { low: 0, high: 1, ticks: [0, 0.25, 0.5, 0.75, 1], label: { zh: "写到各槽的权重；虚线处换了兴趣", en: "Write weight of each slot; the interest changes where it is dashed" } },
+        x: { low: 0.5, high: path.length + 0.5, ticks: [1, 4, 8, 12, 16], digits: 0, label: { zh: "第几次点击", en: "Click" } },
+        y: { low: 0, high: 1, ticks: [0, 0.25, 0.5, 0.75, 1], label: { zh: `写到各槽的权重；虚线：第 ${turns.join("、")} 次之后换了兴趣`, en: `Write weight of each slot; dashed: another interest, after clicks ${turns.join(" and ")}` } },
         label: { zh: "到这一次为止，写到四个槽的权重", en: "The weights of the four slots up to this click" },
         marks: [...turns.map((t) => ({ rule: t + 0.5, colour: "grey", dashed: true })), ...COLOURS.flatMap((colour, i) => {
           const points = path.slice(0, step).map((each, t) => [t + 1, each[i]]);
           return [{ line: points, colour }, { dots: points.slice(-1), colour, name: { zh: `槽 ${i + 1}`, en: `slot ${i + 1}` } }];
         })],
       });
-      return weights + kit.heat({
+      return weights + kit.text("") + kit.heat({
         rows: COLOURS.map((_, i) => i + 1), corner: { zh: "槽", en: "slot" },
         columns: [{ zh: "寻址", en: "addressed" }, { zh: "写入", en: "written" }, { zh: "擦去", en: "erased" }, { zh: "加上", en: "added" }],
         values: COLOURS.map((_, i) => [addressed[i], path[step - 1][i], erased[i], added[i]]),
         title: { zh: `第 ${step} 次点击`, en: `Click ${step}` },
+      }) + kit.text({
+        zh: `寻址：这次点击与各槽有多合；写入：写进去的权重，${mur ? "MUR 已按各槽写过多少重新分配" : "这里与寻址相同"}。擦去：擦掉的长度，以槽原来的为 1；加上：加上的长度。`,
+        en: `Addressed: how well the click fits each slot. Written: its weight there, ${mur ? "which MUR sets by how much each slot has had" : "here the same"}. Erased: length wiped out, as a share of the slot's; added: length put in.`,
       });
     },
-    say: ({ path, use }, { step }, kit) => {
-      const now = path[step - 1], best = math.order(now)[0], most = math.order(use)[0];
-      return {
-        zh: `第 ${step} 次点击最多写进槽 ${best + 1}，占 ${kit.percent(now[best])}；到此为止写得最多的是槽 ${most + 1}，占 ${kit.percent(use[most] / step)}。`,
-        en: `Of click ${step}, slot ${best + 1} takes most, ${kit.percent(now[best])}; of all so far, slot ${most + 1} has ${kit.percent(use[most] / step)}.`,
+    say: ({ path, addressed, use }, { step, mur }, kit) => {
+      const best = math.order(addressed)[0], most = math.order(use)[0], told = kit.percent(addressed[best]);
+      const written = kit.percent(path[step - 1][best]), had = kit.percent(use[most] / step);
+      return mur ? {
+        zh: `第 ${step} 次点击寻址最多的是槽 ${best + 1}（${told}），MUR 却只往那里写 ${written}；到此为止，各槽各得四分之一上下。`,
+        en: `Click ${step} addresses slot ${best + 1} most (${told}), but MUR has only ${written} written there; so far each slot has had about a quarter.`,
+      } : {
+        zh: `第 ${step} 次点击，槽 ${best + 1} 写得最多，占 ${written}；到此为止，全部写入里槽 ${most + 1} 得了 ${had}。点十六次也好，一千次也好，都只有四个槽。`,
+        en: `Click ${step}: the largest share, ${written}, goes into slot ${best + 1}; slot ${most + 1} has had ${had} of everything so far. Sixteen clicks or a thousand, there are four slots.`,
       };
     },
   };
