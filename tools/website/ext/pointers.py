@@ -79,6 +79,8 @@ class PointToThings(SphinxTransform):
         for picture in list(self.document.findall(nodes.image)):
             shown = picture.parent
             if isinstance(shown, nodes.paragraph) and len(shown.children) == 1:
+                if "instead" in shown.parent.get("classes", []):  # of a live figure
+                    shown = shown.parent
                 below = shown.parent[shown.parent.index(shown) + 1 :]
                 blocks = list(takewhile(lambda node: isinstance(node, Block), below))
                 for said in [b[0] for b in blocks[:2]] or below[:1]:
