@@ -100,7 +100,7 @@ recsysLive.figure("ple", (() => {
     say: ({ levels }, { mask, deep, task }, kit) => {
       const { zh, en } = TASKS[task], to = task ? "i1, i2" : "n1, n2";
       const [up, down] = levels.map((level) => kit.percent(level[2 - 2 * task] + level[3 - 2 * task], 1));
-      const why = !mask ? ["；没有遮罩，专家谁都能用", "; with no mask, both may use every expert"] : deep ? ["（经公有专家绕来）", ", round by the shared experts"] : ["，无路可绕", ": no way round"];
+      const why = !mask ? ["；没有遮罩，专家谁都能用", "; with no mask, both may use all"] : deep ? ["（经公有专家绕来）", ", round by the shared experts"] : ["，绕不过去", ": no way round"];
       return {
         zh: `${called(mask, deep)}：“${zh}”的梯度，${to} 分到${deep ? `上层 ${up}，下层 ${down}` : ` ${up}`}${why[0]}。`,
         en: `${called(mask, deep)}: of ${en}'s gradient, ${to} get ${deep ? `${up} above, ${down} below` : up}${why[1]}.`,

@@ -90,7 +90,7 @@ recsysLive.figure("sim", (() => {
           { dots: found.map(at), colour: "rust", size: 3.5, name: { zh: "挑到的", en: "picked" } },
         ],
       }) + kit.bars(chances.map((value, side) => ({
-        label: side ? OTHER : { zh: "他常点的一面", en: "usual: this user mostly clicks it" },
+        label: side ? OTHER : { zh: "他常点的一面", en: "the side mostly clicked" },
         value, note: kit.percent(value), colour: side ? "grey" : "rust",
       })), { title: { zh: "点击候选的概率", en: "Chance that a candidate is clicked" } });
     },
