@@ -64,8 +64,8 @@ recsysLive.figure("sim", (() => {
     question: { zh: "三百步里挑几步，挑到的是不是该看的？", en: "A few of three hundred steps: are they the ones that matter?" },
     predict: { zh: "硬搜索只留主题 1 最近的一步（K = 1），两个概率会怎样？", en: "hard search keeps only the latest step of topic 1 (K = 1): what becomes of the two chances?" },
     source: {
-      zh: "本章硬、软两种 SIM（训练时 K = 20）在网页里现算；“不搜”是硬搜索的模型改读最近 K 步。图上是为常点一面挑的。这只是一位用户；许多测试用户的 AUC：硬 0.92，软 0.83，不搜 0.66（练习 3）。",
-      en: "Computed in this page by this chapter's hard and soft SIM, trained with K = 20; with no search, the hard-search model is fed the latest K. Steps shown: for the usual side. This is one user; the AUC over many is 0.92 for hard, 0.83 for soft, 0.66 for no search (Exercise 3).",
+      zh: "本章硬、软两种 SIM（训练时 K = 20）在网页里现算；“不搜”是硬搜索的模型改读最近 K 步。图上是为常点一面挑的。这只是一位用户，哪种办法都可能碰巧对或碰巧错；许多用户的平均，看本章的表。",
+      en: "Computed in this page by this chapter's hard and soft SIM, trained with K = 20; with no search, the hard-search model is fed the latest K. Steps shown: for the usual side. This is one user, with whom any method may be right or wrong by luck; for the average over many see the chapter's tables.",
     },
     handles: [
       { name: "size", kind: "range", min: 0, max: SIZES.length - 1, label: { zh: "最多取几步，K", en: "Steps to pick, K" }, text: (v) => `${SIZES[v]}` },
