@@ -62,7 +62,7 @@ recsysLive.figure("quickstart", (() => {
         label: data.words.offered[i], note: note && note(i), strong: note && before.indexOf(i) >= SHOWN,
       }));
       return kit.beside(
-        kit.list(rows(now, moved), { title: { zh: "给你的八部（粗体新上榜；箭头：比右边的名单升降几名）", en: "Eight for you (bold: new; arrows: places won or lost against the list on the right)" } }),
+        kit.list(rows(now, moved), { title: { zh: "给你的八部（粗体新上榜；箭头：比另一份名单升降几名）", en: "Eight for you (bold: new; arrows: places won or lost against the other list)" } }),
         kit.list(rows(before), { title: { zh: "什么也不说时的八部", en: "Eight when it is told nothing" } }),
       );
     },
