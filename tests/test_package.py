@@ -16,8 +16,9 @@ from packaging.requirements import Requirement
 ROOT = Path(__file__).parents[1]
 PACKAGE = ROOT / "recsys_tutorial"
 DISTRIBUTIONS = packages_distributions()  # import -> its homes
-# Never asked for: Jupyter brings it, and without Jupyter it is done without.
-WITH_JUPYTER = {"matplotlib-inline"}
+# Never asked for: Jupyter brings them. Without it, figures are of one kind, and a live
+# figure, which is an output of a cell, has no place.
+WITH_JUPYTER = {"matplotlib-inline", "ipython"}
 
 
 def canonical(name: str) -> str:
