@@ -85,7 +85,8 @@ CUT = """() => {
     const folded = [...document.querySelectorAll("details:not([open])")];
     folded.forEach(fold => { fold.open = true; });
     const boxes = "pre, div.math, .map, .wide-table, .cell_output .output";
-    const column = document.querySelector("article, main, body");
+    const column = document.querySelector("article")
+        || document.querySelector("main") || document.body;
     const {left, right} = column.getBoundingClientRect();
     const faults = [];
     const note = (fault, element) => faults.push(

@@ -73,7 +73,7 @@ class PageOfAnEdition(Page):
 
     def test_each_figure_opens_in_full(self, phone, name):
         large = phone.locator("dialog.zoomed img")
-        for figure in phone.locator("a.zoom").all():
+        for figure in phone.locator("a.zoom:visible").all():  # a live one hides some
             WAYS[name.partition("/")[0]](figure)
             expect(large).to_be_visible()
             width, drawn = large.evaluate(
@@ -91,12 +91,19 @@ class PageOfAnEdition(Page):
         edition, _, rest = name.partition("/")
         target = page.locator(".ask").evaluate("link => link.pathname")
         assert target.endswith(f"/{links.SITE.name}/{edition}/search.html")
-        text = page.locator("article").inner_text()
+        text = page.locator("article").evaluate(
+            "a => [...a.querySelectorAll('section > :not(section, :has(.live, .claims))')]"
+            ".map(e => e.innerText).join('\\n')"
+        )
         phrases = re.findall(PHRASE.get(edition, PHRASE["zh"]), text)
         assert phrases, "the page has no text in this language"
         words = phrases[len(phrases) // 2]
         if rest.startswith("book/"):  # these stand below the chapters
-            words = page.locator("h1").inner_text().partition("\n")[0].rstrip("¶")
+            words = (
+                page.locator("h1")
+                .evaluate("h => (h.querySelector('.lang-zh') || h).innerText")
+                .rstrip("¶")
+            )
         assert f"/{edition}/{rest}" in searching(edition, words)
 
 

@@ -48,8 +48,8 @@ def prose(source: str, below_figure: bool, whole: bool) -> list[Piece]:
     for i, token in enumerate(tokens):
         text = "\n".join(lines[slice(*token.map)]).strip()
         if token.type == "paragraph_open" and below_figure and not found:
-            label, _, rest = text.partition("** ")
-            shown = f"{label}** {excerpts.sentences(rest)[0]}"
+            label = re.match(r"\*\*[^*]+\*\*：? ?", text)[0]
+            shown = label + excerpts.sentences(text.removeprefix(label))[0]
             found.append(_text("caption", shown, text, 26))
         elif token.type == "paragraph_open" and whole:
             found.append(_text("text", text, text, 28))
