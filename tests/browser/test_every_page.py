@@ -92,7 +92,8 @@ class PageOfAnEdition(Page):
         target = page.locator(".ask").evaluate("link => link.pathname")
         assert target.endswith(f"/{links.SITE.name}/{edition}/search.html")
         text = page.locator("article").evaluate(
-            "a => [...a.querySelectorAll('section > :not(section, :has(.live, .claims))')]"
+            "a => [...a.querySelectorAll('section > *')]"
+            ".filter(e => !e.matches('section, :has(.live, .claims)'))"
             ".map(e => e.innerText).join('\\n')"
         )
         phrases = re.findall(PHRASE.get(edition, PHRASE["zh"]), text)
