@@ -11,12 +11,11 @@ from markdown_it import MarkdownIt
 from mdit_py_plugins.dollarmath import dollarmath_plugin
 from nbformat import NotebookNode, v4
 
-from recsys_tutorial import live
 from tools.course import excerpts, slide_tables
 from tools.website.ext import mathml
+from tools.workshop.notebook_files import CLAIMS, LIVE
 from tools.workshop.rules.reading import tags
 
-CLAIMS = "application/vnd.recsys-tutorial.claims+json"
 HINT = re.compile(r"<details><summary>(.*?)</summary>(.*?)</details>", re.S)
 WIDTH, ROOM = 1150, 565  # of what is below a slide's title, in CSS pixels
 CODE_SIZES = (26, 24, 22, 20, 19)
@@ -133,7 +132,7 @@ def code(cell: NotebookNode) -> list[Piece]:
         data = output.get("data", {})
         if CLAIMS in data:
             found += table(data["text/html"], "claims")
-        elif live.MIME in data:
+        elif LIVE in data:
             continue  # its picture is an output of its own
         elif hidden and "hide-input" not in tags(cell):
             continue  # a list of claims on its way to the table

@@ -27,10 +27,9 @@ from nbformat import NotebookNode
 from PIL import Image
 from tqdm import tqdm
 
-from recsys_tutorial import live
 from recsys_tutorial.budget import VARIABLE as QUICK
 from tools.workshop import fingerprint, notebook_files
-from tools.workshop.notebook_files import CELL_METADATA, FINGERPRINT, METADATA
+from tools.workshop.notebook_files import CELL_METADATA, FINGERPRINT, LIVE, METADATA
 from tools.workshop.sentences import printable, show
 
 CELL_SECONDS = 600
@@ -168,7 +167,7 @@ def clean(notebook: NotebookNode) -> None:
 def _worth_keeping(output: NotebookNode) -> bool:
     """Shorten an output to what is worth keeping; False if nothing is."""
     data = output.get("data", {})
-    if live.MIME in data:  # its scripts belong to the package, and run in Jupyter alone
+    if LIVE in data:  # its scripts belong to the package, and run in Jupyter alone
         data.pop("text/html", None)
     if "image/svg+xml" in data:
         data["image/svg+xml"] = _slim(data["image/svg+xml"])

@@ -19,6 +19,10 @@ CELL_METADATA = ("tags", "mystnb")
 # What tools/workshop/fingerprint.py keeps beside it.
 FINGERPRINT = "fingerprint"
 FIRST_WORDS = 40  # characters of a cell that a message shows
+# The outputs of the package's own kinds, as `recsys_tutorial.claims` and `live` call
+# them: written down once more, since these take seconds to import.
+CLAIMS = "application/vnd.recsys-tutorial.claims+json"
+LIVE = "application/vnd.recsys-tutorial.live+json"
 
 
 def find(paths: Iterable[str | Path] = ()) -> list[Path]:

@@ -81,7 +81,7 @@ RECORD = {
 
 
 def test_claims_are_read_from_outputs(tmp_path):
-    output = v4.new_output("display_data", {results.MIME: [RECORD]})
+    output = v4.new_output("display_data", {results.CLAIMS: [RECORD]})
     cells = [v4.new_markdown_cell("x"), v4.new_code_cell("y", outputs=[output])]
     path = tmp_path / "n.ipynb"
     path.write_text(json.dumps(v4.new_notebook(cells=cells)))

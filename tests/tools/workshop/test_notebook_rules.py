@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from nbformat import v4
 
+from recsys_tutorial import claims, live
 from tools.workshop import new_chapter, notebook_files, notebook_rules
 from tools.workshop.rules import (
     citations,
@@ -325,6 +326,10 @@ def test_a_broken_chapter_is_told_why(
     problems = notebook_rules.rules(sample_path)[rule](sample)
     found = [p.reason for p in problems if p.cell == index]
     assert any(re.search(reason, text) for text in found), found
+
+
+def test_outputs_are_called_as_the_package_calls_them():
+    assert (outputs.CLAIMS, outputs.LIVE) == (claims.MIME, live.MIME)
 
 
 def test_each_rule_can_be_broken():

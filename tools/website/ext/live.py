@@ -13,8 +13,8 @@ from pathlib import Path
 from docutils import nodes
 from sphinx.util.docutils import SphinxDirective
 
-from recsys_tutorial import live
 from tools.workshop import notebook_files
+from tools.workshop.notebook_files import LIVE
 
 
 class Instead(SphinxDirective):
@@ -40,14 +40,16 @@ def records(notebook: dict) -> Iterator[dict]:
     """Iterate over what a notebook keeps of its live figures."""
     for cell in notebook["cells"]:
         for output in cell.get("outputs", []):
-            if live.MIME in output.get("data", {}):
-                yield output["data"][live.MIME]
+            if LIVE in output.get("data", {}):
+                yield output["data"][LIVE]
 
 
 def write(app, error: Exception | None) -> None:
     """On ``build-finished``: write the scripts and the numbers of all live figures."""
     if error or app.builder.format != "html":
         return
+    from recsys_tutorial import live  # and with it torch: not before a build needs it
+
     target = Path(app.outdir) / "_static" / "live"
     target.mkdir(parents=True, exist_ok=True)
     for file in live.FOLDER.iterdir():

@@ -17,10 +17,9 @@ from sphinx.util.docutils import SphinxDirective
 
 from tools.website import contents
 from tools.website.ext.bilingual import SEPARATOR, block, both, phrase
-from tools.workshop.notebook_files import ROOT
+from tools.workshop.notebook_files import CLAIMS, ROOT
 
 YARDSTICK = ROOT / "recsys_tutorial" / "yardstick.csv"
-MIME = "application/vnd.recsys-tutorial.claims+json"
 VERDICTS = {
     "holds": ("成立", "holds"),
     "not seen": ("未见", "not seen here"),
@@ -40,7 +39,7 @@ def claims_in(path: Path) -> list[dict]:
         record
         for cell in notebook["cells"]
         for output in cell.get("outputs", [])
-        for record in output.get("data", {}).get(MIME, [])
+        for record in output.get("data", {}).get(CLAIMS, [])
     ]
 
 

@@ -10,9 +10,9 @@ from pathlib import Path
 
 from sphinx.errors import ExtensionError
 
-from recsys_tutorial.live import MIME
 from tools.website.ext.bilingual import LANGUAGES, pick
 from tools.website.ext.live import place
+from tools.workshop.notebook_files import LIVE
 
 FENCE = ":" * 12  # longer than any fence inside a cell
 
@@ -65,8 +65,8 @@ def tag_cells(notebook: dict, name: str, edition: str) -> dict:
             options["code_prompt_hide"] = pick("收起解答 | Hide the solution", edition)
         for output in cell.get("outputs", []):
             data = output.get("data", {})
-            if MIME in data:
-                output["data"] = data = {"text/html": place(data[MIME]["name"])}
+            if LIVE in data:
+                output["data"] = data = {"text/html": place(data[LIVE]["name"])}
             if "text/html" in data:
                 text = keep_html("".join(data["text/html"]), edition)
                 data["text/html"] = tidy_table(text)

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from nbformat import NotebookNode
 
 from recsys_tutorial.budget import VARIABLE
-from recsys_tutorial.live import MIME as LIVE
+from tools.workshop.notebook_files import CLAIMS, LIVE
 from tools.workshop.rules.prose import chinese_slips
 from tools.workshop.rules.reading import (
     CJK,
@@ -18,10 +18,9 @@ from tools.workshop.rules.reading import (
     tags,
 )
 
-CLAIMS = "application/vnd.recsys-tutorial.claims+json"
 PICTURES = {"image/png", "image/jpeg", "image/svg+xml"}
-KINDS = {"text/plain", "text/html", "text/latex", "text/markdown", CLAIMS, LIVE}
-KINDS |= PICTURES
+TEXTS = {"text/plain", "text/html", "text/latex", "text/markdown"}
+KINDS = PICTURES | TEXTS | {CLAIMS, LIVE}
 ADDRESS = re.compile(r"\bat 0x[0-9a-fA-F]+|\b0x7f[0-9a-f]+")
 QUICK = re.compile(rf"\bquick_run\b|{VARIABLE}")
 MACHINE_PATH = re.compile(r"(/home/|/Users/|/root/|/tmp/|[A-Z]:\\Users)\S*")
