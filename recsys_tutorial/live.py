@@ -34,11 +34,11 @@ def show(name, picture, shown, numbers=None, words=None, exact=()) -> None:
     numbers : dict of str to Tensor or array
         What the script computes from: floats, integers or bools of any shape. They
         are kept as they are; a page gets the floats in half precision.
+    words : dict
+        Labels, titles and whatever else JSON can hold.
     exact : sequence of str
         Names of floats that a page gets in single precision: where a sign or an order
         hangs on them.
-    words : dict
-        Labels, titles and whatever else JSON can hold.
 
     Raises
     ------

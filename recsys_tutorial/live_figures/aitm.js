@@ -21,7 +21,6 @@ recsysLive.figure("aitm", (() => {
     return { weights, logits, pairs: right / all };
   };
 
-  const mean = (x) => math.sum(x) / x.length;
   const log10 = (logit) => -Math.log10(1 + Math.exp(-logit));  // of the probability
   const wrong = (logits, carts) => logits.filter((logit, i) => logit > carts[i]).length;
 
@@ -53,8 +52,8 @@ recsysLive.figure("aitm", (() => {
       const wide = kit.width > 560 ? kit.width / 2 - 14 : kit.width;
       const row = (values, y, colour, t) => [
         { dots: values.map((w, i) => [w, y + (i % 9 - 4) / 20]), colour, size: 3 },
-        { line: [[mean(values), y - 0.35], [mean(values), y + 0.35]] },
-        { words: { zh: `${towers.zh[t]}：平均 ${kit.number(mean(values))}`, en: `${towers.en[t]}: mean ${kit.number(mean(values))}` }, at: [0, y + 0.42], colour },
+        { line: [[math.mean(values), y - 0.35], [math.mean(values), y + 0.35]] },
+        { words: { zh: `${towers.zh[t]}：平均 ${kit.number(math.mean(values))}`, en: `${towers.en[t]}: mean ${kit.number(math.mean(values))}` }, at: [0, y + 0.42], colour },
       ];
       const carts = data.carts[rate], points = logits.map((logit, i) => [Math.max(log10(carts[i]), -7), Math.max(log10(logit), -9)]);
       const part = (above) => points.filter((_, i) => logits[i] > carts[i] === above);
@@ -68,12 +67,12 @@ recsysLive.figure("aitm", (() => {
         label: { zh: `四十个人里 ${part(true).length} 个越过对角线`, en: `${part(true).length} of forty people above the diagonal` },
         marks: [{ line: [[-7, -7], [0, 0]], colour: "grey" }, { dots: part(false), colour: "blue" }, { dots: part(true), colour: "gold", name: { zh: "违序：付款比加购更可能", en: "out of order: paying likelier than a cart" } }],
       })) + kit.bars(data.words.rates.map((_, r) => {
-        const value = mean(compute(data, { rate: r, heard: 0 }).weights);
+        const value = math.mean(compute(data, { rate: r, heard: 0 }).weights);
         return { label: rateOf(data, r), value, strong: r === rate };
       }), { colour: "rust", title: { zh: "付款塔学到的、给加购的平均权重，按付款率", en: "Mean weight on the cart, as the payment tower learnt it, by rate" } });
     },
     say: ({ weights, logits, pairs }, { rate, heard }, kit, data) => {
-      const n = wrong(logits, data.carts[rate]), w = kit.number(mean(weights)), p = kit.percent(pairs), at = rateOf(data, rate);
+      const n = wrong(logits, data.carts[rate]), w = kit.number(math.mean(weights)), p = kit.percent(pairs), at = rateOf(data, rate);
       const learnt = compute(data, { rate, heard: 0 }), m = wrong(learnt.logits, data.carts[rate]), q = kit.percent(learnt.pairs);
       const way = [
         { zh: `付款塔平均把 ${w} 的权重给了加购`, en: `the payment tower puts ${w} of its weight on the cart, on average` },

@@ -4,16 +4,11 @@
 recsysLive.figure("dien", (() => {
   const { math } = recsysLive;
 
-  // The interest extractor: PyTorch's GRU, whose z is the share that is kept.
+  // The interest extractor: a state for each step.
   const extract = (data, steps) => {
     let h = steps[0].map(() => 0);
-    const D = h.length;
     return steps.map((x) => {
-      const into = math.linear(data.weight_ih, data.bias_ih, x), from = math.linear(data.weight_hh, data.bias_hh, h);
-      h = h.map((old, d) => {
-        const [reset, kept] = [0, D].map((at) => math.sigmoid(into[at + d] + from[at + d]));
-        return (1 - kept) * Math.tanh(into[2 * D + d] + reset * from[2 * D + d]) + kept * old;
-      });
+      h = math.gru(data, x, h);
       return h;
     });
   };

@@ -4,11 +4,6 @@
 recsysLive.figure("dropoutnet", (() => {
   const { math } = recsysLive;
 
-  const cosine = (x, y) => {
-    const length = Math.sqrt(math.dot(x, x) * math.dot(y, y));
-    return length ? math.dot(x, y) / length : 0;  // a zero vector has no direction
-  };
-
   // Column by column to mean 0 and deviation 1; the zero of an unknown film stays zero.
   const standardised = (data, v) => v.map((value, r) => {
     const scaled = (value - data.mean[r]) / data.deviation[r];
@@ -27,8 +22,8 @@ recsysLive.figure("dropoutnet", (() => {
   const compute = (data, { film, known }) => {
     const steps = data.latent[film], nets = [0, 1];
     const ways = nets.map((net) => steps.map((v) => tower(data, net, v, data.content[film])));
-    const curves = [steps, ...ways].map((way) => way.map((v) => cosine(v, way.at(-1))));
-    const near = nets.map((net) => data.places[net].map((old) => cosine(old, ways[net][known])));
+    const curves = [steps, ...ways].map((way) => way.map((v) => math.cosine(v, way.at(-1))));
+    const near = nets.map((net) => data.places[net].map((old) => math.cosine(old, ways[net][known])));
     return { curves, near };
   };
 

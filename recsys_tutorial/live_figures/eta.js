@@ -10,12 +10,11 @@ recsysLive.figure("eta", (() => {
   const made = new Map();  // the codes of the history, worked out once for each length
   const codes = (data, bits) => made.get(bits)
     || made.set(bits, data.history.map((step) => code(data.planes, step, bits))).get(bits);
-  const cosine = (x, y) => math.dot(x, y) / Math.sqrt(math.dot(x, x) * math.dot(y, y));
 
   const search = (data, candidate, bits) => {
     const asked = data.candidates[candidate], own = code(data.planes, asked, bits);
     const distances = codes(data, bits).map((step) => step.filter((bit, i) => bit !== own[i]).length);
-    const cosines = data.history.map((step) => cosine(step, asked));
+    const cosines = data.history.map((step) => math.cosine(step, asked));
     const later = math.range(distances.length).map((i) => i / distances.length);
     const found = math.order(distances.map((d, i) => later[i] - d)).slice(0, K);
     const exact = math.order(cosines).slice(0, K);

@@ -45,6 +45,9 @@
       for (let i = 0; i < x.length; i += 1) total += x[i] * y[i];
       return total;
     },
+    norm: (x) => Math.sqrt(math.dot(x, x)),
+    cosine: (x, y) => math.dot(x, y) / (math.norm(x) * math.norm(y) || 1),  // 0 with a zero vector
+    mean: (x) => math.sum(x) / x.length,
     times: (W, x) => W.map((row) => math.dot(row, x)),  // (out, in), (in) -> (out)
     plus: (...all) => all[0].map((_, i) => math.sum(all.map((x) => x[i]))),
     scale: (x, by) => x.map((value) => value * by),
@@ -57,6 +60,14 @@
       const top = Math.max(...x), powers = x.map((value) => Math.exp(value - top));
       const total = math.sum(powers);
       return powers.map((value) => value / total);
+    },
+    // a step of PyTorch's GRU, whose z is the share that is kept
+    gru: ({ weight_ih, bias_ih, weight_hh, bias_hh }, x, h) => {
+      const into = math.linear(weight_ih, bias_ih, x), from = math.linear(weight_hh, bias_hh, h), D = h.length;
+      return h.map((old, d) => {
+        const [reset, kept] = [0, D].map((at) => math.sigmoid(into[at + d] + from[at + d]));
+        return (1 - kept) * Math.tanh(into[2 * D + d] + reset * from[2 * D + d]) + kept * old;
+      });
     },
     // positions, the largest value first; of equal ones the earlier
     order: (x) => math.range(x.length).sort((a, b) => x[b] - x[a] || a - b),
@@ -120,9 +131,8 @@
     beside: (...pieces) => `<div class="beside">${pieces.join("")}</div>`,
     text: (said) => `<p class="note">${words(said)}</p>`,
     // Axes with marks on them. x and y: {low, high, label, ticks}; a mark is one of
-    // {line: [[x, y], ...]}, {dots: [...]}, {rule: x}, {level: y}, {area: [...]},
-    // {from: [x, y], to: [x, y]} (an arrow) or {words, at: [x, y]}, with a colour,
-    // `size` of dots, `dashed`, and a `name` that goes into the legend.
+    // {line: [[x, y], ...]}, {dots: [...]}, {rule: x}, {area: [...]} or {words, at: [x, y]},
+    // with a colour, `size` of dots, `hollow`, `dashed`, and a `name` for the legend.
     plot({ x, y, marks, height = 240, label, wide = kit.width }) {
       const left = 46, right = 12, top = 10, bottom = x.label ? 44 : 26;
       const at = ([a, b]) => [
@@ -150,14 +160,12 @@
         if (mark.line) parts.push(`<path d="${path(mark.line)}" fill="none" stroke="${shade}" stroke-width="2"${dash}/>`);
         if (mark.area) parts.push(`<path d="${path(mark.area)}Z" fill="${shade}" opacity="0.2"/>`);
         if (mark.rule !== undefined) parts.push(`<path d="${path([[mark.rule, y.low], [mark.rule, y.high]])}" stroke="${shade}" stroke-width="1.5"${dash}/>`);
-        if (mark.level !== undefined) parts.push(`<path d="${path([[x.low, mark.level], [x.high, mark.level]])}" stroke="${shade}" stroke-width="1.5"${dash}/>`);
         for (const dot of mark.dots || []) {
           const [u, v] = at(dot);
           parts.push(mark.hollow
             ? `<circle cx="${u}" cy="${v}" r="${mark.size || 4}" fill="none" stroke="${shade}" stroke-width="1.5"/>`
             : `<circle cx="${u}" cy="${v}" r="${mark.size || 4}" fill="${shade}"/>`);
         }
-        if (mark.from) parts.push(`<path d="${path([mark.from, mark.to])}" stroke="${shade}" stroke-width="2"${dash}/><circle cx="${at(mark.to)[0]}" cy="${at(mark.to)[1]}" r="4" fill="${shade}"/>`);
         if (mark.words) {
           const [u, v] = at(mark.at);
           parts.push(`<text x="${u}" y="${v}" text-anchor="${mark.anchor || "start"}" style="fill:${shade}">${escaped(plain(mark.words))}</text>`);
@@ -179,9 +187,9 @@
     const handles = typeof spec.handles === "function" ? spec.handles(own) : spec.handles;
     const states = typeof spec.states === "function" ? spec.states(own) : spec.states;
     figures[name] = {
-      handles, states,
+      states,
       compute: (state) => spec.compute(own, state),
-      render: (el, state = states[0].state) => render(el, name, spec, own, handles, states, state),
+      render: (el, state = states[0].state) => { render(el, name, spec, own, handles, states, state); },
     };
   };
   let count = 0;
@@ -213,7 +221,7 @@
     const id = `live-${name}-${count += 1}`;
     const button = (text, i) => `<button type="button" data-state="${i}">${words(text)}</button>`;
     el.innerHTML = `<p class="question" id="${id}">${words(spec.question)}</p>`
-      + (spec.predict ? `<p class="predict">${words(predicted(spec.predict))}</p>` : "")
+      + `<p class="predict">${words(predicted(spec.predict))}</p>`
       + `<div class="states" role="group" aria-label="${escaped(plain(SAY.states))}">${states.map((s, i) => button(s.label, i)).join("")}<button type="button" class="reset">${words(SAY.reset)}</button></div>`
       + `<div class="handles">${handles.map((h, i) => `<div class="handle ${h.kind}">${control(h, `${id}-${i}`, start)}</div>`).join("")}</div>`
       + '<div class="answer"></div><p class="said"></p><p class="heard" role="status"></p>'
@@ -280,7 +288,6 @@
     show();
     draw();
     el.dataset.ready = name;
-    return { move, get state() { return state; } };
   };
 
   // In a notebook, JupyterLab would take the arrow keys for its own.
@@ -298,6 +305,6 @@
       for (const [key, packed] of Object.entries(numbers)) data[name][key] = unpack(packed);
       join(name);
     },
-    start: (el, name, state) => figures[name].render(el, state),
+    start: (el, name) => figures[name].render(el),
   };
 })();

@@ -4,20 +4,9 @@
 recsysLive.figure("mimn", (() => {
   const { math } = recsysLive;
   const INTERESTS = 6, COLOURS = ["blue", "rust", "green", "gold"];
-  const size = (x) => Math.sqrt(math.dot(x, x));
-
-  const gru = (own, x, h) => {
-    const into = math.linear(own.weight_ih, own.bias_ih, x), from = math.linear(own.weight_hh, own.bias_hh, h);
-    const D = h.length;
-    return h.map((old, d) => {
-      const [reset, keep] = [0, D].map((at) => math.sigmoid(into[at + d] + from[at + d]));
-      return (1 - keep) * Math.tanh(into[2 * D + d] + reset * from[2 * D + d]) + keep * old;
-    });
-  };
-
   // A softmax over the cosines of a key and the slots: Eqs. (1) and (2).
   const address = (key, slots, sharpness) => math.softmax(
-    slots.map((slot) => sharpness * math.dot(key, slot) / (size(key) * size(slot))),
+    slots.map((slot) => sharpness * math.cosine(key, slot)),
   );
 
   // Write weight handed over, depending on how much has been written: Eqs. (5) and (6).
@@ -29,7 +18,7 @@ recsysLive.figure("mimn", (() => {
 
   // One event; what is returned is the new memory and how it came about.
   const write = (own, sharpness, old, e) => {
-    const controller = gru(own, [...e, ...old.read], old.controller), D = controller.length;
+    const controller = math.gru(own, [...e, ...old.read], old.controller), D = controller.length;
     const heads = math.linear(own.heads, own.heads_bias, controller);
     const [readKey, writeKey, erase, add] = math.range(4).map((k) => heads.slice(k * D, (k + 1) * D));
     const addressed = address(writeKey, old.slots, sharpness);
@@ -40,7 +29,7 @@ recsysLive.figure("mimn", (() => {
     const weights = address(readKey, slots, sharpness);
     return {
       slots, controller, read: math.times(math.transpose(slots), weights), use: math.plus(old.use, written),
-      addressed, written, erased: lost.map((x, i) => size(x) / size(old.slots[i])), added: gained.map(size),
+      addressed, written, erased: lost.map((x, i) => math.norm(x) / math.norm(old.slots[i])), added: gained.map(math.norm),
     };
   };
 

@@ -13,7 +13,6 @@ recsysLive.figure("ple", (() => {
 
   const called = (mask, deep) => MODELS[+mask + 2 * deep];
   const mix = (weights, experts) => math.times(math.transpose(experts), weights);
-  const length = (x) => Math.sqrt(math.dot(x, x));
   const shares = (x) => math.scale(x, 1 / (math.sum(x) || 1));
   const mean = (rows) => math.scale(math.plus(...rows), 1 / rows.length);
 
@@ -27,7 +26,7 @@ recsysLive.figure("ple", (() => {
       const inner = math.linear(math.transpose(hidden), part("hidden_bias")[task][0], read);
       return math.times(hidden, output.map((w, h) => (inner[h] > 0 ? w : 0)));
     };
-    const direct = (weights, v) => shares(math.scale(weights, length(v)));
+    const direct = (weights, v) => shares(math.scale(weights, math.norm(v)));
     if (!deep) return { gates, levels: [direct(gates[task], slope(fused[task]))], mixes: [] };
     const inner = EXPERTS.map((_, e) => math.linear(part("upper")[e], part("upper_bias")[e], fused[owner(e)]));
     const said = inner.map(math.relu), asks = math.transpose(part("upper_gates")[task]);
@@ -39,8 +38,8 @@ recsysLive.figure("ple", (() => {
       add(owner(e), mix(inner[e].map((s, h) => (s > 0 ? weights[e] * v[h] : 0)), part("upper")[e]));
       add(task, math.scale(asks[e], weights[e] * (math.dot(one, v) - math.dot(top, v))));  // by the gate
     });
-    const below = EXPERTS.map((_, e) => length(mix(gates.map((w) => w[e]), back)));
-    return { gates, levels: [direct(weights, v), shares(below)], mixes: shares(back.map(length)) };
+    const below = EXPERTS.map((_, e) => math.norm(mix(gates.map((w) => w[e]), back)));
+    return { gates, levels: [direct(weights, v), shares(below)], mixes: shares(back.map(math.norm)) };
   };
 
   const compute = (data, state) => {

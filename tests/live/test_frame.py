@@ -84,14 +84,21 @@ def test_numbers_arrive_as_they_were_sent(put):
 def test_the_arithmetic_is_that_of_torch(put):
     page = put(FIGURE, packed({"x": X}, {"names": NAMES}))
     x, b = torch.tensor([1.0, -2.0, 1.0]), torch.ones(2)
-    W = torch.arange(6.0).view(2, 3)
+    W, h = torch.arange(6.0).view(2, 3), torch.tensor([0.5, -1.0])
+    torch.manual_seed(0)
+    cell = torch.nn.GRUCell(3, 2)
     found = page.evaluate(
-        """([x, W, b]) => { const m = recsysLive.math; return {
+        """([x, W, b, h, cell]) => { const m = recsysLive.math; return {
             linear: m.linear(W, b, x), transpose: m.transpose(W), relu: m.relu(x),
             prelu: m.prelu(x, [0.5, 0.5, 0.5]), softmax: m.softmax(x.map(v => 900 * v)),
             sigmoid: m.sigmoid(-2), order: m.order(x), plus: m.plus(x, x, x),
-            scale: m.scale(x, 3), dot: m.dot(x, x)}; }""",
-        [x.tolist(), W.tolist(), b.tolist()],
+            scale: m.scale(x, 3), dot: m.dot(x, x), norm: m.norm(x), mean: m.mean(x),
+            cosine: m.cosine(b, h), nowhere: m.cosine(b, [0, 0]),
+            gru: m.gru(cell, x, h)}; }""",
+        [
+            *(values.tolist() for values in (x, W, b, h)),
+            {name: values.tolist() for name, values in cell.named_parameters()},
+        ],
     )
     expected = {
         "linear": W @ x + b,
@@ -104,6 +111,11 @@ def test_the_arithmetic_is_that_of_torch(put):
         "plus": 3 * x,
         "scale": 3 * x,
         "dot": x @ x,
+        "norm": x.norm(),
+        "mean": x.mean(),
+        "cosine": torch.cosine_similarity(b, h, dim=0),
+        "nowhere": torch.tensor(0.0),
+        "gru": cell(x, h).detach(),
     }
     for name, value in expected.items():
         torch.testing.assert_close(torch.tensor(found[name]).float(), value.float())

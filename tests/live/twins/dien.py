@@ -8,7 +8,7 @@ from recsys_tutorial.models.din import ItemEmbedding
 SPAN = {"weights": 0.5, "shares": 0.5, "chances": 1}
 ORDER = {"weights"}
 BREAKS = {
-    "what is kept is written": ("(1 - kept) * Math.tanh", "kept * Math.tanh"),
+    "each state starts over": ("gru(data, x, h)", "gru(data, x, math.scale(h, 0))"),
     "attention does not gate": ("weights[t] * math.sigmoid", "math.sigmoid"),
     "reset for update": ("into[D + d] + from[D + d]));", "into[d] + from[d]));"),
     "the share is what is kept": ("(1 - share[d]) * old + share[d] * fresh",

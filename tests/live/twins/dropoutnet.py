@@ -13,7 +13,7 @@ BREAKS = {
     "no clipping": ("Math.min(Math.max(scaled, -5), 5)", "scaled"),
     "normalised by the variance": ("Math.sqrt(variance[i] + 1e-5)", "variance[i]"),
     "a linear tower": ("Math.tanh((value", "((value"),
-    "an inner product for a cosine": ("math.dot(x, y) / length", "math.dot(x, y)"),
+    "an inner product for a cosine": ("math.cosine(v, way", "math.dot(v, way"),
     "one net serves both": ("tower(data, net,", "tower(data, 0,"),
     "a viewer too many": ("ways[net][known]", "ways[net][Math.min(known + 1, 8)]"),
 }

@@ -13,10 +13,7 @@ BREAKS = {
     "the bits that agree are counted": ("bit !== own[i]", "bit === own[i]"),
     "the earlier of equals comes first": ("later[i] - d", "-later[i] - d"),
     "the farthest are found": ("later[i] - d", "later[i] + d"),
-    "an inner product for a cosine": (
-        " / Math.sqrt(math.dot(x, x) * math.dot(y, y))",
-        "",
-    ),
+    "an inner product for a cosine": ("math.cosine(step", "math.dot(step"),
 }
 BITS = [1, 2, 4, 8, 16, 32, 64, 128]
 

@@ -9,9 +9,12 @@ SPAN = {"path": 1, "addressed": 1, "erased": 1, "added": 1, "use": 5}
 ORDER = set()
 BREAKS = {
     "the keys are swapped": ("[readKey, writeKey,", "[writeKey, readKey,"),
-    "an inner product for a cosine": (" / (size(key) * size(slot))", ""),
-    "no sharpness": ("sharpness * math.dot(key", "math.dot(key"),
-    "reset and update gates are swapped": ("[reset, keep]", "[keep, reset]"),
+    "an inner product for a cosine": ("math.cosine(key", "math.dot(key"),
+    "no sharpness": ("sharpness * math.cosine(key", "math.cosine(key"),
+    "the controller forgets": (
+        "], old.controller)",
+        "], math.scale(old.controller, 0))",
+    ),
     "nothing is erased": ("math.scale(lost[i], -1), ", ""),
     "what is read comes first": ("[...e, ...old.read]", "[...old.read, ...e]"),
     "P is not transposed": ("math.times(math.transpose(rows), weight)",

@@ -240,14 +240,14 @@
       place.remove();
     }
   };
-  const close = new IntersectionObserver((entries) => {
+  const coming = new IntersectionObserver((entries) => {
     for (const { isIntersecting, target } of entries) {
       if (!isIntersecting) continue;
-      close.unobserve(target);
+      coming.unobserve(target);
       idle(() => enliven(target));
     }
   }, { rootMargin: "600px" });
-  for (const place of all(".live[data-live]")) close.observe(place);
+  for (const place of all(".live[data-live]")) coming.observe(place);
 
   // The results: those of one verdict alone.
   const verdicts = all(".tally .verdict");
