@@ -3,7 +3,7 @@
 
 recsysLive.figure("mimn", (() => {
   const { math } = recsysLive;
-  const INTERESTS = 6, COLOURS = ["blue", "rust", "green", "gold"];
+  const INTERESTS = 6, COLOURS = ["blue", "rust", "green", "pink"];
   // A softmax over the cosines of a key and the slots: Eqs. (1) and (2).
   const address = (key, slots, sharpness) => math.softmax(
     slots.map((slot) => sharpness * math.cosine(key, slot)),
