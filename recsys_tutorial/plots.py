@@ -99,6 +99,13 @@ COLORS = {
     "random": GREY,
     "mean": SKY,
     "generated": WINE,
+    # generative recommendation
+    "SASRec": GREY,
+    "GRU4Rec": GREEN,
+    "HSTU": BLUE,
+    "HSTU, softmax": PINK,
+    "TIGER": RUST,
+    "OneRec": WINE,
 }
 # what is no model takes these in turn
 OTHERS = [BLUE, "#d55e00", GREEN, PINK, PURPLE, GOLD, GREY]

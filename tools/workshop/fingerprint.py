@@ -58,8 +58,8 @@ class Package:
         return _parsed(self.path(module).read_text(encoding="utf-8"), module)
 
     def _counted(self, module: str) -> ast.Module:
-        """Give a module's tree without the number of its release."""
-        body = [node for node in self.tree(module).body if not _is_release(node)]
+        """Give a module's tree without what no result depends on."""
+        body = [node for node in self.tree(module).body if not _is_said(node)]
         return ast.Module(body=body, type_ignores=[])
 
     def imported(self, tree: ast.AST) -> Iterator[str]:
@@ -129,12 +129,15 @@ class Package:
         return found
 
 
-def _is_release(node: ast.stmt) -> bool:
-    """Say whether a statement is ``__version__ = ...``: no result depends on that."""
+def _is_said(node: ast.stmt) -> bool:
+    """Say whether a statement only says something, and no result depends on it.
+
+    That is the number of a release, and which colour a model has in the figures.
+    """
     if not isinstance(node, ast.Assign | ast.AnnAssign):
         return False
     targets = node.targets if isinstance(node, ast.Assign) else [node.target]
-    return [ast.unparse(target) for target in targets] == ["__version__"]
+    return [ast.unparse(target) for target in targets] in (["__version__"], ["COLORS"])
 
 
 def _parents(module: str) -> list[str]:

@@ -8,7 +8,7 @@ import nbformat
 
 ROOT = Path(__file__).resolve().parents[2]
 NOTEBOOKS = ROOT / "notebooks"
-CHAPTER_FOLDERS = ("multitask", "sequence", "coldstart")
+CHAPTER_FOLDERS = ("multitask", "sequence", "coldstart", "generative")
 
 # What a committed notebook says about itself and its cells, and nothing else.
 METADATA = {

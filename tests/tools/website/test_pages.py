@@ -15,7 +15,7 @@ PAPERS = papers.read()
 
 def test_each_paper_has_all_that_is_needed():
     names = [paper.notebook for paper in PAPERS]
-    assert len(set(names)) == len(names) == 15
+    assert len(set(names)) == len(names)
     for paper in PAPERS:
         assert paper.notebook.split("/")[0] in papers.PARTS
         assert re.fullmatch("20[0-9]{2}", paper.year)
@@ -63,7 +63,7 @@ def test_only_chapters_that_are_written_are_links(edition):
     svg = papers.draw(PAPERS, {"multitask/ple": "ple.html"}, edition)
     assert svg.count("<a ") == 1
     assert '<a class="paper multitask" href="ple.html"' in svg
-    assert svg.count('<g class="paper planned') == 14
+    assert svg.count('<g class="paper planned') == len(PAPERS) - 1
     assert svg.count('class="arrow"') == sum(len(p.after.split()) for p in PAPERS)
     assert ("多任务学习" in svg) == (edition != "en")
     assert ("Cold start" in svg) == (edition != "zh")

@@ -161,6 +161,15 @@ def test_a_new_release_changes_no_result(package, notebook, tmp_path, old):
     assert fingerprint.stale(notebook, package()) == ["package has changed"]
 
 
+def test_the_colour_of_one_more_model_changes_no_result(package, notebook, tmp_path):
+    path = tmp_path / "package" / "__init__.py"
+    for text in ('COLORS = {"one": 1}', 'COLORS = {"one": 1, "two": 2}'):
+        path.write_text(f'"""A package."""\n\n{text}\n')
+        assert fingerprint.stale(notebook, package()) == []
+    path.write_text("COLOURS = {}\n")
+    assert fingerprint.stale(notebook, package()) == ["package has changed"]
+
+
 def test_a_release_in_a_cell_is_a_value(package, notebook):
     cell = notebook.cells[0]
     cell.source += "\n__version__ = 1"

@@ -21,6 +21,7 @@ PARTS = {
     "multitask": ("多任务学习", "Multi-task learning"),
     "sequence": ("用户行为序列", "Sequences of behaviour"),
     "coldstart": ("冷启动", "Cold start"),
+    "generative": ("生成式推荐", "Generative recommendation"),
 }
 COLUMN, ROW, WIDTH, HEIGHT, TOP, MARGIN = 140, 60, 122, 44, 20, 4
 
