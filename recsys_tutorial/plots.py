@@ -80,6 +80,11 @@ COLORS = {
     "recent": GREY,
     "ETA": PURPLE,
     "ETA, latest": GREY,
+    "hash": PURPLE,  # ETA's search, in the chapter on TWIN
+    "TWIN": RUST,
+    "independent": NAVY,  # TWIN from an independent start
+    "everything": BLACK,
+    "SDIM": GREEN,
     "random views": GREY,
     "CoSeRec": NAVY,
     "TiCoSeRec": SKY,

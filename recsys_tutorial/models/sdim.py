@@ -66,7 +66,7 @@ class BucketAttention(nn.Module):
         return F.normalize(sums, dim=2, eps=1e-6).mean(1)
 
 
-class Inside(NamedTuple):
+class Gathering(NamedTuple):
     """What `SDIM.explain` returns."""
 
     weights: Tensor  # (B, L), the share of signatures in which a step collides
@@ -114,7 +114,7 @@ class SDIM(nn.Module):
             same = (here == asked.unsqueeze(1)) & (ids[0] > 0).unsqueeze(2)  # (B, L, R)
         long = self.hash(steps, candidate, same)
         _, short = self.short(recent, candidate, ids[1] > 0)
-        return Inside(same.to(steps.dtype).mean(2), long, short, candidate)
+        return Gathering(same.to(steps.dtype).mean(2), long, short, candidate)
 
     def forward(self, batch):
         inside = self.explain(batch)
