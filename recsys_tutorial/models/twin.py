@@ -93,7 +93,7 @@ class ConsistentAttention(nn.Module):
         self.out = nn.Linear(width, width, bias=False)  # W^o
 
     def keys(self, table):
-        """What a server keeps of each item: ``(I, D)`` -> ``(I, D)``."""
+        """What a server keeps of each item: ``(..., D)`` -> ``(..., D)``."""
         return self.key(table)
 
     def scalars(self):
@@ -103,26 +103,26 @@ class ConsistentAttention(nn.Module):
             for feature, w, beta in zip(self.cross, self.weight, self.beta, strict=True)
         ]
 
-    def scores(self, keys, candidate, ids, cross):
-        """Eq. (6): ``alpha`` (B, H, L) of the steps with these `ids`, by `keys`."""
-        B, L = ids.shape
-        q = self.query(candidate).view(B, self.heads, -1)  # (B, H, d)
-        k = F.embedding(ids, keys).view(B, L, self.heads, -1)  # (B, L, H, d)
-        alpha = torch.einsum("bhd,blhd->bhl", q, k) / math.sqrt(q.shape[-1])
+    def scores(self, keys, candidate, cross):
+        """Eq. (6): ``alpha`` (B, H, L) of steps with these `keys` (B, L, D)."""
+        q = self.query(candidate).view(len(candidate), self.heads, -1)  # (B, H, d)
+        eye = torch.eye(self.heads, dtype=q.dtype, device=q.device)
+        blocks = (q.unsqueeze(3) * eye.unsqueeze(1)).flatten(1, 2)  # (B, D, H)
+        alpha = keys @ blocks / math.sqrt(q.shape[2])  # (B, L, H): heads side by side
         for j, scalar in enumerate(self.scalars()):
-            alpha = alpha + F.embedding(cross[..., j], scalar).transpose(1, 2)
-        return alpha  # (B, H, L)
+            alpha = alpha + F.embedding(cross[..., j], scalar)
+        return alpha.transpose(1, 2)  # (B, H, L)
 
     def forward(self, alpha, steps, cross, mask):
         """Weights (B, H, K) and answer (B, D) from the K steps (B, K, D) found."""
-        B, K, _ = steps.shape
         here = mask.unsqueeze(1)  # (B, 1, K)
         least = torch.finfo(alpha.dtype).min
         weights = alpha.masked_fill(~here, least).softmax(-1) * here
         parts = [f(cross[..., j]) for j, f in enumerate(self.cross)]  # (B, K, C) each
-        v = self.value(torch.cat([steps, *parts], -1)).view(B, K, self.heads, -1)
-        heads = torch.einsum("bhk,bkhd->bhd", weights, v)  # (B, H, d)
-        return weights, self.out(heads.flatten(1))
+        v = self.value(torch.cat([steps, *parts], -1))  # (B, K, D)
+        heads = (weights @ v).unflatten(2, (self.heads, -1))  # (B, H, H, d)
+        own = heads.diagonal(dim1=1, dim2=2).transpose(1, 2)  # (B, H, d): its own block
+        return weights, self.out(own.flatten(1))
 
 
 class Inside(NamedTuple):
@@ -171,11 +171,11 @@ class TWIN(nn.Module):
 
     def alpha(self, batch, keys=None):
         """Eq. (6) for the whole history, ``(B, H, L)``; by older `keys`, if given."""
-        self.check(batch)
         table = self.items()  # (I, D)
         keys = self.attention.keys(table) if keys is None else keys
         candidate = F.embedding(batch["candidate"], table)
-        return self.attention.scores(keys, candidate, batch["long"], batch.get("cross"))
+        looked_up = F.embedding(batch["long"], keys)  # (B, L, D)
+        return self.attention.scores(looked_up, candidate, batch.get("cross"))
 
     def find(self, batch, keys=None):
         """The first stage: `by_turns` of Eq. (6), or the other search's best K."""
@@ -206,8 +206,8 @@ class TWIN(nn.Module):
             cross = cross.gather(1, found.unsqueeze(2).expand(-1, -1, cross.shape[2]))
         looks = ids, batch["history"], batch["candidate"]
         steps, recent, candidate = (F.embedding(i, table) for i in looks)
-        fresh = self.attention.keys(table)  # the second stage never uses old ones
-        alpha = self.attention.scores(fresh, candidate, ids, cross)  # (B, H, K)
+        fresh = self.attention.keys(steps)  # the second stage never uses old ones
+        alpha = self.attention.scores(fresh, candidate, cross)  # (B, H, K)
         weights, long = self.attention(alpha, steps, cross, real)
         _, short = self.short(recent, candidate, batch["history"] > 0)
         return Inside(found, real, weights, long, short, candidate)

@@ -19,7 +19,10 @@ BREAKS = {
     ),
     "the bits that agree are counted": ("bit !== own[b]", "bit === own[b]"),
     "the earliest of the genre": ("math.range(n).reverse()", "math.range(n)"),
-    "hits are what was missed": ("picked.filter((i) => w", "picked.filter((i) => !w"),
+    "hits are what was missed": (
+        "hits: picked.filter((i) => w",
+        "hits: picked.filter((i) => !w",
+    ),
 }  # fmt: skip
 
 
