@@ -45,7 +45,7 @@ WRONG = {
     "the largest score of any head": (
         HEAD + "\n    best = scores.masked_fill(~real.unsqueeze(1), -torch.inf).amax(1)"
         "\n    return best.argsort(dim=1, descending=True, stable=True)[:, :k]\n",
-        "later turns",
+        "the heads take turns",
     ),
     "padding is not masked": (
         instead("scores.masked_fill(~real.unsqueeze(1), -torch.inf)", "scores").replace(
