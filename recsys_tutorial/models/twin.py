@@ -105,7 +105,7 @@ class ConsistentAttention(nn.Module):
 
     def scores(self, keys, candidate, cross):
         """Eq. (6): ``alpha`` (B, H, L) of steps with these `keys` (B, L, D)."""
-        q = self.query(candidate).view(len(candidate), self.heads, -1)  # (B, H, d)
+        q = self.query(candidate).unflatten(1, (self.heads, -1))  # (B, H, d)
         eye = torch.eye(self.heads, dtype=q.dtype, device=q.device)
         blocks = (q.unsqueeze(3) * eye.unsqueeze(1)).flatten(1, 2)  # (B, D, H)
         alpha = keys @ blocks / math.sqrt(q.shape[2])  # (B, L, H): heads side by side
