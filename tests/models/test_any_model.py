@@ -32,8 +32,10 @@ from recsys_tutorial.models.mimn import MIMN
 from recsys_tutorial.models.mmoe import MMoE, SharedBottom
 from recsys_tutorial.models.ple import PLE
 from recsys_tutorial.models.sasrec import SASRec
+from recsys_tutorial.models.semantic_ids import RQVAE, finish_words, random_codes
 from recsys_tutorial.models.sim import SIM, HardSearch, RecentSearch, SoftSearch
 from recsys_tutorial.models.stamp import STAMP, STMP
+from recsys_tutorial.models.tiger import TIGER
 from recsys_tutorial.train import fit
 
 ITEMS, L, D, G = 12, 6, 4, 3
@@ -105,6 +107,8 @@ MODELS = {
     "DropoutNet": lambda: DropoutNet(tower(), tower()),
     "MeLU": melu,
     "MeLU, all": lambda: melu(local="all", steps=2, second_order=False),
+    "RQ-VAE": lambda: RQVAE(G, dim=D, codewords=5, units=7),
+    "TIGER": lambda: TIGER(finish_words(random_codes(ITEMS - 1, 3, 2)), D, L),
 }
 
 
@@ -141,8 +145,9 @@ def batch(name, rows=10, seed=0):
         "support_rating": torch.randint(1, 6, (rows, L), generator=g).float(),
         "query": ids(ITEMS, 3),
         "query_rating": torch.randint(1, 6, (rows, 3), generator=g).float(),
+        "vectors": torch.randn(rows, G, generator=g),
     }
-    if name.startswith("SASRec"):
+    if name.startswith(("SASRec", "TIGER")):
         history = history.flip(1)
         data |= {"history": history, "target": ids(ITEMS, L) * (history > 0)}
         data |= {"views": torch.stack([history, history.roll(1, 1), history], 1)}
