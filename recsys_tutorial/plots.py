@@ -105,6 +105,9 @@ COLORS = {
     "HSTU": BLUE,
     "HSTU, softmax": PINK,
     "TIGER": RUST,
+    "TIGER, hashed": BLUE,
+    "TIGER, random": GOLD,
+    "TIGER, shuffled": PURPLE,
     "OneRec": WINE,
 }
 # what is no model takes these in turn

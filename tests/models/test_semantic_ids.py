@@ -193,6 +193,9 @@ def test_the_loss_has_the_paper_s_three_terms():
     lost = (model.decoder(found.vector) - x).square().sum(1).mean()
     expected = lost + found.codebook.sum() + 0.5 * found.commitment.sum()
     close(model.loss({"vectors": x}), expected)
+    codebook, books = found.codebook.sum(), model.quantiser.books
+    wanted = torch.autograd.grad(codebook, books)[0]  # not weighed: it has no beta
+    close(torch.autograd.grad(model.loss({"vectors": x}), books)[0], wanted)
     close(model({"vectors": x}), model.decoder(found.vector))
 
 
