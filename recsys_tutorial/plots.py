@@ -104,6 +104,10 @@ COLORS = {
     "GRU4Rec": GREEN,
     "HSTU": BLUE,
     "HSTU, softmax": PINK,
+    "HSTU, no bias": NAVY,
+    "HSTU, no gate": PURPLE,
+    "HSTU, request": GOLD,
+    "SASRec + bias": BLACK,
     "TIGER": RUST,
     "OneRec": WINE,
 }

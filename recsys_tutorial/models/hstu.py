@@ -53,8 +53,8 @@ def aggregate(q, k, v, visible, bias=0.0, length=1, softmax=False):
     bias : Tensor or float
         Added to the products, ``rab`` of the paper.
     length : int
-        What SiLU's weights are divided by: the longest history there can be, whatever
-        this one's length.
+        What the weights of SiLU are divided by: the longest history there can be,
+        whatever this one's length.
     softmax : bool
         Not the paper's: weights that do sum to one. The mask then comes **before** it,
         and the products are divided by the root of ``D``.
