@@ -131,6 +131,16 @@ MEETINGS = [
     ["MeLU", "first order", "MAML", "fine-tuned"],
     ["random", "mean", "ridge", "generated"],
     ["TIGER, hashed", "TIGER, random", "TIGER, shuffled", "SASRec", "TIGER"],
+    ["SASRec", "GRU4Rec", "HSTU", "HSTU, softmax"],
+    [
+        "SASRec",
+        "SASRec + bias",
+        "GRU4Rec",
+        "HSTU, softmax",
+        "HSTU, no bias",
+        "HSTU, no gate",
+        "HSTU, request",
+    ],
 ]
 # linear RGB as it is seen without the long and without the medium cones (Machado,
 # Oliveira and Fernandes 2009, severity 1)

@@ -26,6 +26,7 @@ from recsys_tutorial.models.dropoutnet import DropoutNet, Inputs, Tower
 from recsys_tutorial.models.ebr import Retriever
 from recsys_tutorial.models.esmm import ESMM
 from recsys_tutorial.models.eta import ETA
+from recsys_tutorial.models.hstu import HSTU
 from recsys_tutorial.models.melu import MeLU
 from recsys_tutorial.models.meta_embedding import MetaEmbedding
 from recsys_tutorial.models.mimn import MIMN
@@ -93,6 +94,8 @@ MODELS = {
     "STAMP": lambda: STAMP(ITEMS, D),
     "SASRec": lambda: SASRec(ITEMS, D, L),
     "SASRec, views": lambda: SASRec(ITEMS, D, L, weight=0.1),
+    "HSTU": lambda: HSTU(ITEMS, D, L),
+    "HSTU, softmax": lambda: HSTU(ITEMS, D, L, layers=2, gate=False, softmax=True),
     "EBR": lambda: Retriever(clusters(), D, L, n_negatives=4),
     "EBR, no prompt": lambda: Retriever(clusters(), D, L, prompt=False),
     "shared bottom": lambda: SharedBottom(fields(), 2),
@@ -151,6 +154,11 @@ def batch(name, rows=10, seed=0):
         history = history.flip(1)
         data |= {"history": history, "target": ids(ITEMS, L) * (history > 0)}
         data |= {"views": torch.stack([history, history.roll(1, 1), history], 1)}
+    if name.startswith("HSTU"):
+        history = history.flip(1)
+        data |= {"history": history, "target": ids(ITEMS, L) * (history > 0)}
+        data["time"] = torch.randint(1, 99, (rows, L), generator=g).cumsum(1)
+        data["asked"] = data["time"] + 5
     if name == "Meta-Embedding, tasks":
         data["features"] = torch.stack([ids(n, 2, 3) for n in FIELDS], -1)
         data["label"] = torch.randint(2, (rows, 2, 3), generator=g).float()
