@@ -106,6 +106,7 @@ COLORS = {
     "HSTU, softmax": PINK,
     "TIGER": RUST,
     "OneRec": WINE,
+    "best of 8": SKY,
 }
 # what is no model takes these in turn
 OTHERS = [BLUE, "#d55e00", GREEN, PINK, PURPLE, GOLD, GREY]

@@ -130,6 +130,7 @@ MEETINGS = [
     ["popularity", "neighbours", "ridge", "drop 0", "two models"],
     ["MeLU", "first order", "MAML", "fine-tuned"],
     ["random", "mean", "ridge", "generated"],
+    ["best of 8", "OneRec"],
 ]
 # linear RGB as it is seen without the long and without the medium cones (Machado,
 # Oliveira and Fernandes 2009, severity 1)

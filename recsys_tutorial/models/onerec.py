@@ -181,7 +181,7 @@ class OneRec(nn.Module):
         if only is not None:
             x, before = x[:, only : only + 1], before[only : only + 1]
         x = self.own(x, source, before)
-        B = len(memory)
+        B = memory.shape[0]
         x = self.cross(x.reshape(B, -1, x.shape[2]), memory, visible).view(x.shape)
         x, gates = self.mixture(x)
         return self.norm(x), gates
@@ -195,10 +195,11 @@ class OneRec(nn.Module):
     def explain(self, batch):
         items = batch["list"]
         check_ids("list", items, 2, len(self.words), lowest=1)
-        if items.shape[1] != self.size or len(items) != len(batch["history"]):
+        shape = batch["history"].shape[0], self.size
+        if items.shape != shape:
             raise ValueError(
-                f"list has shape {tuple(items.shape)}; expected "
-                f"{(len(batch['history']), self.size)}, a row for each history"
+                f"list has shape {tuple(items.shape)}; expected {shape}, a row for "
+                "each history"
             )
         return self.inside(batch["history"], self.words[items])
 

@@ -30,6 +30,7 @@ from recsys_tutorial.models.melu import MeLU
 from recsys_tutorial.models.meta_embedding import MetaEmbedding
 from recsys_tutorial.models.mimn import MIMN
 from recsys_tutorial.models.mmoe import MMoE, SharedBottom
+from recsys_tutorial.models.onerec import OneRec, RewardModel
 from recsys_tutorial.models.ple import PLE
 from recsys_tutorial.models.sasrec import SASRec
 from recsys_tutorial.models.sim import SIM, HardSearch, RecentSearch, SoftSearch
@@ -60,6 +61,10 @@ def clusters():
 
 def tower():
     return Tower(Inputs(*(torch.randn(ITEMS, n) for n in (D, 3, D))), (5,))
+
+
+def words():
+    return torch.stack([torch.arange(ITEMS) % 4, torch.arange(ITEMS) // 4], 1)
 
 
 def deepfm():
@@ -105,6 +110,9 @@ MODELS = {
     "DropoutNet": lambda: DropoutNet(tower(), tower()),
     "MeLU": melu,
     "MeLU, all": lambda: melu(local="all", steps=2, second_order=False),
+    "OneRec": lambda: OneRec(words(), 8, 3, L, weight=0.5),
+    "OneRec, each item alone": lambda: OneRec(words(), 8, 3, L, listwise=False),
+    "list reward": lambda: RewardModel(torch.rand(ITEMS, 5), dim=8),
 }
 
 
@@ -134,6 +142,7 @@ def batch(name, rows=10, seed=0):
         "features": torch.stack([ids(n) for n in FIELDS], 1),
         "labels": torch.randint(2, (rows, 2), generator=g).float().cumprod(1),
         "target": ids(ITEMS),
+        "list": ids(ITEMS, 3),
         "item": ids(ITEMS),
         "user": ids(5),
         "score": torch.randn(rows, generator=g),
