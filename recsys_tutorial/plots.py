@@ -113,6 +113,7 @@ COLORS = {
     "TIGER, random": GOLD,
     "TIGER, shuffled": PURPLE,
     "OneRec": WINE,
+    "best of 8": SKY,
 }
 # what is no model takes these in turn
 OTHERS = [BLUE, "#d55e00", GREEN, PINK, PURPLE, GOLD, GREY]

@@ -141,6 +141,7 @@ MEETINGS = [
         "HSTU, no gate",
         "HSTU, request",
     ],
+    ["best of 8", "OneRec"],
 ]
 # linear RGB as it is seen without the long and without the medium cones (Machado,
 # Oliveira and Fernandes 2009, severity 1)

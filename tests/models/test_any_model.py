@@ -31,6 +31,7 @@ from recsys_tutorial.models.melu import MeLU
 from recsys_tutorial.models.meta_embedding import MetaEmbedding
 from recsys_tutorial.models.mimn import MIMN
 from recsys_tutorial.models.mmoe import MMoE, SharedBottom
+from recsys_tutorial.models.onerec import OneRec, RewardModel
 from recsys_tutorial.models.ple import PLE
 from recsys_tutorial.models.sasrec import SASRec
 from recsys_tutorial.models.semantic_ids import RQVAE, finish_words, random_codes
@@ -63,6 +64,10 @@ def clusters():
 
 def tower():
     return Tower(Inputs(*(torch.randn(ITEMS, n) for n in (D, 3, D))), (5,))
+
+
+def words():
+    return torch.stack([torch.arange(ITEMS) % 4, torch.arange(ITEMS) // 4], 1)
 
 
 def deepfm():
@@ -112,6 +117,9 @@ MODELS = {
     "MeLU, all": lambda: melu(local="all", steps=2, second_order=False),
     "RQ-VAE": lambda: RQVAE(G, dim=D, codewords=5, units=7),
     "TIGER": lambda: TIGER(finish_words(random_codes(ITEMS - 1, 3, 2)), D, L),
+    "OneRec": lambda: OneRec(words(), 8, 3, L, weight=0.5),
+    "OneRec, each item alone": lambda: OneRec(words(), 8, 3, L, listwise=False),
+    "list reward": lambda: RewardModel(torch.rand(ITEMS, 5), dim=8),
 }
 
 
@@ -141,6 +149,7 @@ def batch(name, rows=10, seed=0):
         "features": torch.stack([ids(n) for n in FIELDS], 1),
         "labels": torch.randint(2, (rows, 2), generator=g).float().cumprod(1),
         "target": ids(ITEMS),
+        "list": ids(ITEMS, 3),
         "item": ids(ITEMS),
         "user": ids(5),
         "score": torch.randn(rows, generator=g),
