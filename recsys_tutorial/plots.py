@@ -107,7 +107,6 @@ COLORS = {
     "HSTU, no bias": NAVY,
     "HSTU, no gate": PURPLE,
     "HSTU, request": GOLD,
-    "SASRec + bias": BLACK,
     "TIGER": RUST,
     "TIGER, hashed": BLUE,
     "TIGER, random": GOLD,

@@ -134,7 +134,6 @@ MEETINGS = [
     ["SASRec", "GRU4Rec", "HSTU", "HSTU, softmax"],
     [
         "SASRec",
-        "SASRec + bias",
         "GRU4Rec",
         "HSTU, softmax",
         "HSTU, no bias",

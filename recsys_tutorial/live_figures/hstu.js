@@ -52,16 +52,16 @@ recsysLive.figure("hstu", (() => {
       en: "add other events and leave the true number alone: which networks change their minds?",
     },
     source: {
-      zh: "由本章训练好的四个小网络在网页里现算，都是 HSTU 的整层，差别只在权重的算法，和历史最前面有没有一个总在那里的起始事件。",
-      en: "Computed in this page by four small networks of this chapter. All have HSTU's whole layer; they differ in the weights, and in whether an event that is always there stands in front of the history.",
+      zh: "由本章训练好的四个小网络在网页里现算，都有 HSTU 一层的核心，差别只在权重的算法，和历史最前面有没有一个总在那里的起始事件。",
+      en: "Computed in this page by four small networks of this chapter. All have the core of HSTU's layer; they differ in the weights, and in whether an event that is always there stands in front of the history.",
     },
     handles: [
-      { name: "count", kind: "range", min: 0, max: 20, label: { zh: "被问的话题出现几次", en: "Times that the topic occurs" } },
+      { name: "count", kind: "range", min: 4, max: 20, label: { zh: "被问的话题出现几次", en: "Times that the topic occurs" } },
       { name: "others", kind: "range", min: 1, max: 20, label: { zh: "别的事件有几个", en: "Other events" } },
     ],
     states: [
       { label: { zh: "12 次，别的 4 个", en: "12 times, 4 others" }, state: { count: 12, others: 4 } },
-      { label: { zh: "比例不变，3 次", en: "the same share, 3 times" }, state: { count: 3, others: 1 } },
+      { label: { zh: "比例不变，6 次", en: "the same share, 6 times" }, state: { count: 6, others: 2 } },
       { label: { zh: "12 次，别的 20 个", en: "12 times, 20 others" }, state: { count: 12, others: 20 } },
     ],
     compute,

@@ -25,7 +25,7 @@ BREAKS = {
 
 def states(draw, kept):
     while True:
-        yield {"count": draw.randint(0, 20), "others": draw.randint(1, 20)}
+        yield {"count": draw.randint(4, 20), "others": draw.randint(1, 20)}
 
 
 def answer(numbers, words, state):
