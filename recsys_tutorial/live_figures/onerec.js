@@ -25,18 +25,18 @@ recsysLive.figure("onerec", (() => {
 
   return {
     question: { zh: "按奖励一轮轮对齐下去，奖励和列表的真实价值，哪一个一直在涨？", en: "Align round after round by the reward: which keeps rising, the reward or the true worth of a list?" },
-    predict: { zh: "把日志换成 16,000 条，两条线各往哪走？", en: "take 16,000 logs instead: which way does either line go?" },
+    predict: { zh: "把日志换成 16,000 条，两条线各往哪走？", en: "take 16,000 logged lists instead: which way does either line go?" },
     source: {
       zh: "线是笔记本跑出来的，四个世界的平均，与对齐之前比；列表是第一个世界的四位用户，0 到 7 是类别，× 是拼不出物品的词，价值在网页里按定义现算。",
       en: "Lines: a sweep that the notebook has run, means over four worlds, compared with before alignment. Lists: four users of the first world; 0 to 7 are topics, × is a word that spells no item, and worths are computed here from their definition.",
     },
     handles: (data) => [
       { name: "round", kind: "range", min: 0, max: data.reward[0].length - 1, label: { zh: "对齐的轮数", en: "Rounds of alignment" } },
-      { name: "logs", kind: "choice", options: data.words.logs.map((n) => ({ zh: n.toLocaleString("en"), en: n.toLocaleString("en") })), label: { zh: "奖励模型看过的日志", en: "Logs that the reward model has seen" } },
+      { name: "logs", kind: "choice", options: data.words.logs.map((n) => ({ zh: n.toLocaleString("en"), en: n.toLocaleString("en") })), label: { zh: "奖励模型看过的日志", en: "Logged lists that the reward model has seen" } },
     ],
     states: [
-      { label: { zh: "100 条，末轮", en: "100 logs, last round" }, state: { round: 5, logs: 0 } },
-      { label: { zh: "16,000 条，末轮", en: "16,000 logs, last round" }, state: { round: 5, logs: 2 } },
+      { label: { zh: "100 条，末轮", en: "100 lists, last round" }, state: { round: 5, logs: 0 } },
+      { label: { zh: "16,000 条，末轮", en: "16,000 lists, last round" }, state: { round: 5, logs: 2 } },
       { label: { zh: "对齐之前", en: "before alignment" }, state: { round: 0, logs: 0 } },
     ],
     compute,
@@ -69,8 +69,8 @@ recsysLive.figure("onerec", (() => {
     say: ({ rise, gain, topics }, { round, logs }, kit, data) => {
       const [a, b] = [rise[round], gain[round]].map((v) => kit.number(v, 2)), n = data.words.logs[logs].toLocaleString("en");
       return {
-        zh: `${n} 条日志，${round} 轮之后：奖励变了 ${a}，真实价值变了 ${b}；五件里有 ${kit.number(topics, 2)} 类。`,
-        en: `${n} logs, after ${round} rounds: the reward has moved by ${a}, the true worth by ${b}; ${kit.number(topics, 2)} topics among five.`,
+        zh: `${n} 条日志，${round} 轮之后：奖励变了 ${a} 个标准差，真实价值变了 ${b}；五件里有 ${kit.number(topics, 2)} 类。`,
+        en: `${n} logged lists, after ${round} rounds: the reward has moved by ${a} standard deviations, the true worth by ${b}; ${kit.number(topics, 2)} topics among five.`,
       };
     },
   };

@@ -5,7 +5,7 @@ import torch
 from recsys_tutorial.data.list_world import ListWorld
 
 SPAN = {
-    "rise": 5,
+    "rise": 1,
     "gain": 1,
     "worth": 1,
     "topics": 5,
