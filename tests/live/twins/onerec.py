@@ -22,11 +22,6 @@ BREAKS = {
     "every user has one taste": ("data.taste[user]", "data.taste[0]"),
     "repetition is free": ("- REPETITION * same", "- 0 * same"),
     "repetition pays": ("- REPETITION * same", "+ REPETITION * same"),
-    "misspelt words are real": ("filter((topic) => topic >= 0)", "filter(() => true)"),
-    "a mean over the real ones": (
-        "taste[topic])) / n",
-        "taste[topic])) / real.length",
-    ),
 }  # fmt: skip
 
 
