@@ -222,6 +222,10 @@ const bookSearch = (() => {
     for (const { names, part } of concepts) {  // asked for by its very name
       if (part && names.includes(whole)) scores.set(part, { score: 1.05 * best });
     }
+    const title = squeezed(query);  // a page, too, though its title be a question
+    for (const [part, got] of scores) {
+      if (part.first && title !== phrase && squeezed(part.page.title) === title) got.score = 1.05 * best;
+    }
     return [...scores].map(([part, got]) => ({ part, score: got.score })).sort((a, b) => b.score - a.score);
   };
 
