@@ -194,7 +194,8 @@ const bookSearch = (() => {
         scores.set(part, got);
       }
     }
-    const phrase = squeezed(query.replace(ASKING, " "));
+    const asking = squeezed(query.replace(ASKING, " "));
+    const phrase = asking.length > 1 ? asking : squeezed(query);  // 怎样读 is a title
     const whole = joined(query.replace(ASKING, " "));
     const concepts = index.concepts.filter(({ names }) => names.some((name) => whole.includes(name)));
     const ofPage = new Map();
@@ -221,10 +222,6 @@ const bookSearch = (() => {
     const best = Math.max(0, ...[...scores.values()].map((got) => got.score));
     for (const { names, part } of concepts) {  // asked for by its very name
       if (part && names.includes(whole)) scores.set(part, { score: 1.05 * best });
-    }
-    const title = squeezed(query);  // a page, too, though its title be a question
-    for (const [part, got] of scores) {
-      if (part.first && title !== phrase && squeezed(part.page.title) === title) got.score = 1.05 * best;
     }
     return [...scores].map(([part, got]) => ({ part, score: got.score })).sort((a, b) => b.score - a.score);
   };
