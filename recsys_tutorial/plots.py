@@ -82,8 +82,10 @@ COLORS = {
     "ETA, latest": GREY,
     "hash": PURPLE,  # ETA's search, in the chapter on TWIN
     "TWIN": RUST,
-    "independent": NAVY,  # TWIN from an independent start
+    "TWIN, independent": NAVY,  # of the projections, at the start
     "everything": BLACK,
+    "everything, independent": SKY,
+    "inner product": BLUE,  # a first stage with nothing to learn
     "SDIM": GREEN,
     "random views": GREY,
     "CoSeRec": NAVY,

@@ -86,8 +86,8 @@ def test_a_longer_list_is_higher():
 
 # models that stand in one figure of the book
 MEETINGS = [
-    ["recent", "hard", "soft", "hash", "everything", "SDIM", "DIN", "TWIN"],
-    ["recent", "hard", "soft", "hash", "everything", "SDIM", "TWIN", "independent"],
+    ["recent", "hard", "soft", "inner product", "hash", "TWIN"],
+    ["TWIN", "TWIN, independent", "everything", "everything, independent"],
     ["clicks only", "shared bottom", "ESMM-NS", "ESMM", "unclicked as 0"],
     ["shared bottom", "ESMM-NS", "ESMM", "unclicked as 0", "division"],
     ["single task", "shared bottom", "one gate", "MMoE", "CGC", "ML-MMoE", "PLE"],
@@ -124,7 +124,7 @@ MEETINGS = [
     ["STMP", "STAMP", "STAMP, no last", "GRU"],
     ["STAMP", "STAMP, sigmoid"],
     ["plain", "+MUR"],
-    ["DIN", "DIEN", "MIMN", "SIM hard", "SIM soft", "ETA"],
+    ["DIN", "DIEN", "MIMN", "SIM hard", "SIM soft", "ETA", "TWIN", "SDIM"],
     ["DIN", "recent", "hard", "hard, time", "soft"],
     ["DIN", "SIM hard", "SIM soft", "ETA, latest"],
     ["random views", "CoSeRec", "TiCoSeRec"],
