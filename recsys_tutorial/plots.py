@@ -81,12 +81,12 @@ COLORS = {
     "ETA": PURPLE,
     "ETA, latest": GREY,
     "hash": PURPLE,  # ETA's search, in the chapter on TWIN
-    "TWIN": RUST,
-    "TWIN, independent": NAVY,  # of the projections, at the start
-    "everything": BLACK,
-    "everything, independent": SKY,
+    "TWIN": WINE,
+    "TWIN, independent": PINK,  # of the projections, at the start
+    "everything": RUST,
+    "everything, independent": GOLD,
     "inner product": BLUE,  # a first stage with nothing to learn
-    "SDIM": GREEN,
+    "SDIM": NAVY,
     "random views": GREY,
     "CoSeRec": NAVY,
     "TiCoSeRec": SKY,
