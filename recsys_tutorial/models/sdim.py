@@ -31,9 +31,10 @@ def collision_rate(cosine: Tensor, bits: int) -> Tensor:
 class BucketAttention(nn.Module):
     """The steps whose signature is the candidate's are added up, for each signature.
 
-    No ranking, no K, no weights to learn: that a step collides with the candidate in a
-    share of the signatures is its weight. Each sum is brought to length 1, and the
-    signatures are averaged. The planes are drawn once and stay; no gradient passes the
+    No ranking, no K, no weights to learn: before it is brought to length 1, the sum
+    over the signatures weighs a step by the share of them in which it collides. But
+    each signature's sum is brought to length 1 first, then they are averaged: that has
+    no closed form. The planes are drawn once and stay; no gradient passes the
     signatures, and it reaches the steps through the sums.
 
     Parameters
@@ -69,7 +70,8 @@ class BucketAttention(nn.Module):
 class Gathering(NamedTuple):
     """What `SDIM.explain` returns."""
 
-    weights: Tensor  # (B, L), the share of signatures in which a step collides
+    weights: Tensor  # (B, L), the share of signatures in which a step collides; of the
+    # plain sums these are the weights, of `long` they are not: its sums have length 1
     long: Tensor  # (B, D), the long-term interest
     short: Tensor  # (B, D), the short-term interest
     candidate: Tensor  # (B, D)

@@ -78,6 +78,22 @@ def test_an_average_of_bucket_sums_converges_to_attention_with_these_weights():
     close(sampled, expected, atol=0.05, rtol=0)
 
 
+def test_sums_of_length_one_do_not_converge_to_the_closed_form():
+    g = torch.Generator().manual_seed(0)
+    x = F.normalize(torch.randn(8, 32, generator=g), dim=1)  # the candidate, and steps
+    hashed = BucketAttention(32, rounds=4096, bits=3)
+    own = hashed.signatures(x)
+    same = own[1:] == own[:1]  # (L, R)
+    closed = collision_rate(F.cosine_similarity(x[1:], x[:1]), 3) @ x[1:]
+    plain = same.float().mean(1) @ x[1:]
+    model = hashed(x[None, 1:], x[:1], same[None])[0]
+
+    def off(answer):
+        return float((answer - closed).norm() / closed.norm())
+
+    assert off(plain) < 0.1 < 0.15 < off(model)
+
+
 def test_a_step_like_the_candidate_collides_always_and_its_opposite_never():
     hashed, x = BucketAttention(D, 50, 3), torch.randn(D)
     same, scaled, opposite = (hashed.signatures(y) for y in (x, 7 * x, -x))
