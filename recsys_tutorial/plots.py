@@ -80,6 +80,13 @@ COLORS = {
     "recent": GREY,
     "ETA": PURPLE,
     "ETA, latest": GREY,
+    "hash": PURPLE,  # ETA's search, in the chapter on TWIN
+    "TWIN": WINE,
+    "TWIN, independent": PINK,  # of the projections, at the start
+    "everything": RUST,
+    "everything, independent": GOLD,
+    "inner product": BLUE,  # a first stage with nothing to learn
+    "SDIM": NAVY,
     "random views": GREY,
     "CoSeRec": NAVY,
     "TiCoSeRec": SKY,

@@ -86,6 +86,8 @@ def test_a_longer_list_is_higher():
 
 # models that stand in one figure of the book
 MEETINGS = [
+    ["recent", "hard", "soft", "inner product", "hash", "TWIN"],
+    ["TWIN", "TWIN, independent", "everything", "everything, independent"],
     ["clicks only", "shared bottom", "ESMM-NS", "ESMM", "unclicked as 0"],
     ["shared bottom", "ESMM-NS", "ESMM", "unclicked as 0", "division"],
     ["single task", "shared bottom", "one gate", "MMoE", "CGC", "ML-MMoE", "PLE"],
@@ -122,7 +124,7 @@ MEETINGS = [
     ["STMP", "STAMP", "STAMP, no last", "GRU"],
     ["STAMP", "STAMP, sigmoid"],
     ["plain", "+MUR"],
-    ["DIN", "DIEN", "MIMN", "SIM hard", "SIM soft", "ETA"],
+    ["DIN", "DIEN", "MIMN", "SIM hard", "SIM soft", "ETA", "TWIN", "SDIM"],
     ["DIN", "recent", "hard", "hard, time", "soft"],
     ["DIN", "SIM hard", "SIM soft", "ETA, latest"],
     ["random views", "CoSeRec", "TiCoSeRec"],
@@ -205,7 +207,7 @@ def test_every_model_stands_out_from_white():
 
 def test_two_names_of_one_model_share_its_colour():
     for one, two in (("hard", "SIM hard"), ("soft", "SIM soft"), ("product", "ESMM"),
-                     ("ordinary", "fine-tuned")):  # fmt: skip
+                     ("ordinary", "fine-tuned"), ("hash", "ETA")):  # fmt: skip
         assert plots.COLORS[one] == plots.COLORS[two]
 
 

@@ -25,7 +25,7 @@ from recsys_tutorial.models.din import DIN, BaseModel, Dice, ItemEmbedding
 from recsys_tutorial.models.dropoutnet import DropoutNet, Inputs, Tower
 from recsys_tutorial.models.ebr import Retriever
 from recsys_tutorial.models.esmm import ESMM
-from recsys_tutorial.models.eta import ETA
+from recsys_tutorial.models.eta import ETA, HashSearch
 from recsys_tutorial.models.hstu import HSTU
 from recsys_tutorial.models.melu import MeLU
 from recsys_tutorial.models.meta_embedding import MetaEmbedding
@@ -34,10 +34,12 @@ from recsys_tutorial.models.mmoe import MMoE, SharedBottom
 from recsys_tutorial.models.onerec import OneRec, RewardModel
 from recsys_tutorial.models.ple import PLE
 from recsys_tutorial.models.sasrec import SASRec
+from recsys_tutorial.models.sdim import SDIM
 from recsys_tutorial.models.semantic_ids import RQVAE, finish_words, random_codes
 from recsys_tutorial.models.sim import SIM, HardSearch, RecentSearch, SoftSearch
 from recsys_tutorial.models.stamp import STAMP, STMP
 from recsys_tutorial.models.tiger import TIGER
+from recsys_tutorial.models.twin import TWIN
 from recsys_tutorial.train import fit
 
 ITEMS, L, D, G = 12, 6, 4, 3
@@ -94,6 +96,10 @@ MODELS = {
     "SIM, soft": lambda: SIM(items(), SoftSearch(D), k=3),
     "SIM, recent": lambda: SIM(items(), RecentSearch(), k=3),
     "ETA": lambda: ETA(items(True), k=3, bits=70),
+    "TWIN": lambda: TWIN(items(True), k=3, cross=(5, 5)),
+    "TWIN, soft": lambda: TWIN(items(), k=3, search=SoftSearch(D)),
+    "TWIN, hash": lambda: TWIN(items(), k=3, search=HashSearch(D, 70)),
+    "SDIM": lambda: SDIM(items(True), rounds=4, bits=2),
     "STMP": lambda: STMP(ITEMS, D),
     "STMP, as printed": lambda: STMP(ITEMS, D, sigmoid=True, two_sided=True),
     "STAMP": lambda: STAMP(ITEMS, D),
@@ -143,6 +149,7 @@ def batch(name, rows=10, seed=0):
         "candidate": ids(ITEMS),
         "long": ids(ITEMS, 2 * L) * (torch.arange(2 * L) < 2 * length),
         "gap": ids(5, 2 * L),
+        "cross": ids(5, 2 * L, 2),
         "negative": ids(ITEMS, L),
         "label": torch.randint(2, (rows,), generator=g).float(),
         "profile": torch.stack([ids(n) for n in FIELDS], 1),
@@ -359,8 +366,8 @@ def test_a_model_can_be_exported(name):
 
 BY_ENTROPY = [
     name for name in MODELS
-    if name.startswith(("base", "D", "MIMN", "SIM", "ETA", "shared", "MMoE", "PLE",
-                        "AITM", "ESMM", "Meta")) and name != "DropoutNet"
+    if name.startswith(("base", "D", "MIMN", "SIM", "ETA", "TWIN", "SDIM", "shared",
+                        "MMoE", "PLE", "AITM", "ESMM", "Meta")) and name != "DropoutNet"
 ]  # fmt: skip
 
 
