@@ -30,6 +30,7 @@ from recsys_tutorial.models.melu import MeLU
 from recsys_tutorial.models.meta_embedding import MetaEmbedding
 from recsys_tutorial.models.mimn import MIMN
 from recsys_tutorial.models.mmoe import MMoE, SharedBottom
+from recsys_tutorial.models.pepnet import PEPNet
 from recsys_tutorial.models.ple import PLE
 from recsys_tutorial.models.sasrec import SASRec
 from recsys_tutorial.models.sim import SIM, HardSearch, RecentSearch, SoftSearch
@@ -96,6 +97,8 @@ MODELS = {
     "shared bottom": lambda: SharedBottom(fields(), 2),
     "MMoE": lambda: MMoE(fields(), 2),
     "PLE": lambda: PLE(fields(), 2),
+    "PEPNet": lambda: PEPNet(fields(), FieldEmbedding([3], 2), fields(), n_tasks=2),
+    "PEPNet, no gates": lambda: PEPNet(fields(), n_tasks=2),
     "AITM": lambda: AITM(fields(), 2),
     "AITM, no transfer": lambda: AITM(fields(), 2, transfer=False),
     "ESMM": lambda: ESMM(fields()),
@@ -133,6 +136,8 @@ def batch(name, rows=10, seed=0):
         "profile": torch.stack([ids(n) for n in FIELDS], 1),
         "features": torch.stack([ids(n) for n in FIELDS], 1),
         "labels": torch.randint(2, (rows, 2), generator=g).float().cumprod(1),
+        "domain": torch.ones(rows, 1, dtype=torch.int64),
+        "prior": torch.stack([ids(n) for n in FIELDS], 1),
         "target": ids(ITEMS),
         "item": ids(ITEMS),
         "user": ids(5),
@@ -338,7 +343,7 @@ def test_a_model_can_be_exported(name):
 BY_ENTROPY = [
     name for name in MODELS
     if name.startswith(("base", "D", "MIMN", "SIM", "ETA", "shared", "MMoE", "PLE",
-                        "AITM", "ESMM", "Meta")) and name != "DropoutNet"
+                        "PEPNet", "AITM", "ESMM", "Meta")) and name != "DropoutNet"
 ]  # fmt: skip
 
 
