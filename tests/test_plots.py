@@ -107,6 +107,17 @@ MEETINGS = [
         "transfer only",
         "AITM",
     ],
+    [
+        "shared, wide",
+        "one per domain",
+        "linear, crossed",
+        "MMoE",
+        "PLE",
+        "EPNet",
+        "PPNet",
+        "PEPNet",
+    ],
+    ["shared network", "one per domain", "MMoE", "PLE", "EPNet", "PEPNet"],
     ["global", "cluster", "EBR"],
     ["base, average", "base, Dice", "DIN", "DIN, softmax", "DIN, Dice"],
     [

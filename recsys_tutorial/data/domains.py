@@ -41,10 +41,10 @@ def weighed_domains(
     A field's value, evenly spaced and standardised, is :math:`x_f`. In domain `d` task
     `t` of user `u` happens with the log-odds
 
-    .. math:: c_t + \tfrac12 \sum_f m_{df}\, a_{tf}\, r_{utf}\, x_f
+    .. math:: c_t + \tfrac12 \sum_f m_{d,f}\, a_{t,f}\, r_{u,t,f}\, x_f
 
-    where :math:`m` is the importance, the same for all tasks and users; :math:`a_{tf}`
-    is the task's weight, of 0.5 to 1.5 with a random sign; and :math:`r_{utf}`, of mean
+    where :math:`m` is the importance, the same for all tasks and users; :math:`a_{t,f}`
+    is the task's weight, of 0.5 to 1.5 with a random sign; and :math:`r_{u,t,f}`, of mean
     1, is what the user makes of it: uniform between ``1 - own`` and ``1 + own``.
 
     Parameters

@@ -47,8 +47,8 @@ class Inside(NamedTuple):
 
     embedding: Tensor  # (B, D), the E of Eq. (3), before any gate
     domain_gates: Tensor  # (B, D), ones without EPNet
-    task_gates: tuple[Tensor, ...]  # (B, T, H) a layer of the towers, ones without PPNet
-    read: tuple[Tensor, ...]  # (B, T, H) a layer: the H of Eq. (6), ungated
+    task_gates: tuple[Tensor, ...]  # (B, T, H) for each layer, ones without PPNet
+    read: tuple[Tensor, ...]  # (B, T, H) for each layer, the H of Eq. (6): no gate yet
     logits: Tensor  # (B, T)
 
 
@@ -60,10 +60,12 @@ class PEPNet(nn.Module):
     inputs : nn.Module
         Maps ``batch["features"]`` to ``(B, D)`` and has ``out_features``.
     domain : nn.Module, optional
-        The same for ``batch["domain"]``, what EPNet's gate knows; None leaves EPNet out.
+        The same for ``batch["domain"]``, what EPNet's gate knows; without it there is
+        no EPNet.
     prior : nn.Module, optional
         The same for ``batch["prior"]``, what PPNet's gates know: ids of the user, the
-        item, its author; None leaves PPNet out. Without both it is a shared network.
+        item, its author; without it there is no PPNet. Without both it is a shared
+        network.
     n_tasks, gate_units : int
         Sizes.
     units : tuple of int
