@@ -43,9 +43,10 @@ def weighed_domains(
 
     .. math:: c_t + \tfrac12 \sum_f m_{d,f}\, a_{t,f}\, r_{u,t,f}\, x_f
 
-    where :math:`m` is the importance, the same for all tasks and users; :math:`a_{t,f}`
-    is the task's weight, of 0.5 to 1.5 with a random sign; and :math:`r_{u,t,f}`, of mean
-    1, is what the user makes of it: uniform between ``1 - own`` and ``1 + own``.
+    where :math:`m` is the importance, the same for all tasks and users;
+    :math:`a_{t,f}` is the task's weight, of 0.5 to 1.5 with a random sign; and
+    :math:`r_{u,t,f}`, of mean 1, is what the user makes of it: uniform between
+    ``1 - own`` and ``1 + own``.
 
     Parameters
     ----------
@@ -62,8 +63,8 @@ def weighed_domains(
     seed : int
         Draws the world: a and r.
     part : int
-        Draws the rows, from 0. Parts of one seed are rows of the same world: train on one, and
-        look at another.
+        Draws the rows, from 0. Parts of one seed are rows of the same world: train on
+        one, and look at another.
 
     Returns
     -------
