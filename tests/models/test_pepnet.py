@@ -94,7 +94,7 @@ def test_gamma_1_starts_at_half_the_scale():
     open_gates = silence(build()).explain(batch())
     o_ep = quiet.domain_gates * quiet.embedding
     assert torch.allclose(2 * o_ep, open_gates.domain_gates * open_gates.embedding)
-    # three gates in a row: of what a network without biases says, an eighth
+    # four gates in a row, EPNet's and three of PPNet's: a sixteenth without biases
     plain = {False: silence(build()), True: silence(build(gamma=1.0))}
     for half, model in plain.items():
         for layer in model.layers:
@@ -119,6 +119,20 @@ def test_gates_lie_between_0_and_gamma_and_can_enlarge():
     assert found.shape == (200, 6)
     assert 0 <= found.min() < 0.5
     assert 1.5 < found.max() <= 2
+
+
+def test_what_is_determined_is_one_dimension_s_ratio_between_rows_not_the_order():
+    """A factor for each dimension, the same in every row, can go into the weights."""
+    model, data = build(ppnet=False), batch()
+    before, gates = model(data), model.explain(data).domain_gates
+    c = torch.linspace(0.2, 3.0, 9)
+    model.domain_gate.gamma = 2.0 * c
+    with torch.no_grad():
+        model.layers[0].weight /= c[:, None]
+    after = model.explain(data).domain_gates
+    assert torch.allclose(model(data), before, atol=1e-6)
+    assert not torch.equal(after[0].argsort(), gates[0].argsort())
+    assert torch.allclose(after[0] / after[1], gates[0] / gates[1])
 
 
 def test_a_gate_is_a_vector_and_can_turn_a_field_not_just_stretch_it():
