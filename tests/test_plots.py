@@ -117,7 +117,7 @@ MEETINGS = [
         "PPNet",
         "PEPNet",
     ],
-    ["shared network", "one per domain", "MMoE", "PLE", "EPNet", "PEPNet"],
+    ["shared network", "shared, wide", "EPNet", "PEPNet"],
     ["global", "cluster", "EBR"],
     ["base, average", "base, Dice", "DIN", "DIN, softmax", "DIN, Dice"],
     [
