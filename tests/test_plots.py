@@ -109,6 +109,17 @@ MEETINGS = [
         "transfer only",
         "AITM",
     ],
+    [
+        "shared, wide",
+        "one per domain",
+        "linear, crossed",
+        "MMoE",
+        "PLE",
+        "EPNet",
+        "PPNet",
+        "PEPNet",
+    ],
+    ["shared network", "shared, wide", "EPNet", "PEPNet"],
     ["global", "cluster", "EBR"],
     ["base, average", "base, Dice", "DIN", "DIN, softmax", "DIN, Dice"],
     [

@@ -32,6 +32,7 @@ from recsys_tutorial.models.meta_embedding import MetaEmbedding
 from recsys_tutorial.models.mimn import MIMN
 from recsys_tutorial.models.mmoe import MMoE, SharedBottom
 from recsys_tutorial.models.onerec import OneRec, RewardModel
+from recsys_tutorial.models.pepnet import PEPNet
 from recsys_tutorial.models.ple import PLE
 from recsys_tutorial.models.sasrec import SASRec
 from recsys_tutorial.models.sdim import SDIM
@@ -112,6 +113,8 @@ MODELS = {
     "shared bottom": lambda: SharedBottom(fields(), 2),
     "MMoE": lambda: MMoE(fields(), 2),
     "PLE": lambda: PLE(fields(), 2),
+    "PEPNet": lambda: PEPNet(fields(), FieldEmbedding([3], 2), fields(), n_tasks=2),
+    "PEPNet, no gates": lambda: PEPNet(fields(), n_tasks=2),
     "AITM": lambda: AITM(fields(), 2),
     "AITM, no transfer": lambda: AITM(fields(), 2, transfer=False),
     "ESMM": lambda: ESMM(fields()),
@@ -155,6 +158,8 @@ def batch(name, rows=10, seed=0):
         "profile": torch.stack([ids(n) for n in FIELDS], 1),
         "features": torch.stack([ids(n) for n in FIELDS], 1),
         "labels": torch.randint(2, (rows, 2), generator=g).float().cumprod(1),
+        "domain": torch.ones(rows, 1, dtype=torch.int64),
+        "prior": torch.stack([ids(n) for n in FIELDS], 1),
         "target": ids(ITEMS),
         "list": ids(ITEMS, 3),
         "item": ids(ITEMS),
@@ -368,6 +373,8 @@ BY_ENTROPY = [
     name for name in MODELS
     if name.startswith(("base", "D", "MIMN", "SIM", "ETA", "TWIN", "SDIM", "shared",
                         "MMoE", "PLE", "AITM", "ESMM", "Meta")) and name != "DropoutNet"
+    if name.startswith(("base", "D", "MIMN", "SIM", "ETA", "shared", "MMoE", "PLE",
+                        "PEPNet", "AITM", "ESMM", "Meta")) and name != "DropoutNet"
 ]  # fmt: skip
 
 
