@@ -88,6 +88,7 @@ def test_a_longer_list_is_higher():
 MEETINGS = [
     ["clicks only", "shared bottom", "ESMM-NS", "ESMM", "unclicked as 0"],
     ["shared bottom", "ESMM-NS", "ESMM", "unclicked as 0", "division"],
+    ["ESMM", "ESCM2-IPS", "ESCM2-DR"],
     ["single task", "shared bottom", "one gate", "MMoE", "CGC", "ML-MMoE", "PLE"],
     [
         "single, two levels",
