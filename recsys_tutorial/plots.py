@@ -106,8 +106,15 @@ COLORS = {
     "GRU4Rec": GREEN,
     "HSTU": BLUE,
     "HSTU, softmax": PINK,
+    "HSTU, no bias": NAVY,
+    "HSTU, no gate": PURPLE,
+    "HSTU, request": GOLD,
     "TIGER": RUST,
+    "TIGER, hashed": BLUE,
+    "TIGER, random": GOLD,
+    "TIGER, shuffled": PURPLE,
     "OneRec": WINE,
+    "best of 8": SKY,
 }
 # what is no model takes these in turn
 OTHERS = [BLUE, "#d55e00", GREEN, PINK, PURPLE, GOLD, GREY]

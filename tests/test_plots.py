@@ -131,6 +131,17 @@ MEETINGS = [
     ["popularity", "neighbours", "ridge", "drop 0", "two models"],
     ["MeLU", "first order", "MAML", "fine-tuned"],
     ["random", "mean", "ridge", "generated"],
+    ["TIGER, hashed", "TIGER, random", "TIGER, shuffled", "SASRec", "TIGER"],
+    ["SASRec", "GRU4Rec", "HSTU", "HSTU, softmax"],
+    [
+        "SASRec",
+        "GRU4Rec",
+        "HSTU, softmax",
+        "HSTU, no bias",
+        "HSTU, no gate",
+        "HSTU, request",
+    ],
+    ["best of 8", "OneRec"],
 ]
 # linear RGB as it is seen without the long and without the medium cones (Machado,
 # Oliveira and Fernandes 2009, severity 1)

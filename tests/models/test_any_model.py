@@ -27,14 +27,18 @@ from recsys_tutorial.models.ebr import Retriever
 from recsys_tutorial.models.escm2 import ESCM2
 from recsys_tutorial.models.esmm import ESMM
 from recsys_tutorial.models.eta import ETA
+from recsys_tutorial.models.hstu import HSTU
 from recsys_tutorial.models.melu import MeLU
 from recsys_tutorial.models.meta_embedding import MetaEmbedding
 from recsys_tutorial.models.mimn import MIMN
 from recsys_tutorial.models.mmoe import MMoE, SharedBottom
+from recsys_tutorial.models.onerec import OneRec, RewardModel
 from recsys_tutorial.models.ple import PLE
 from recsys_tutorial.models.sasrec import SASRec
+from recsys_tutorial.models.semantic_ids import RQVAE, finish_words, random_codes
 from recsys_tutorial.models.sim import SIM, HardSearch, RecentSearch, SoftSearch
 from recsys_tutorial.models.stamp import STAMP, STMP
+from recsys_tutorial.models.tiger import TIGER
 from recsys_tutorial.train import fit
 
 ITEMS, L, D, G = 12, 6, 4, 3
@@ -61,6 +65,10 @@ def clusters():
 
 def tower():
     return Tower(Inputs(*(torch.randn(ITEMS, n) for n in (D, 3, D))), (5,))
+
+
+def words():
+    return torch.stack([torch.arange(ITEMS) % 4, torch.arange(ITEMS) // 4], 1)
 
 
 def deepfm():
@@ -92,6 +100,8 @@ MODELS = {
     "STAMP": lambda: STAMP(ITEMS, D),
     "SASRec": lambda: SASRec(ITEMS, D, L),
     "SASRec, views": lambda: SASRec(ITEMS, D, L, weight=0.1),
+    "HSTU": lambda: HSTU(ITEMS, D, L),
+    "HSTU, softmax": lambda: HSTU(ITEMS, D, L, layers=2, gate=False, softmax=True),
     "EBR": lambda: Retriever(clusters(), D, L, n_negatives=4),
     "EBR, no prompt": lambda: Retriever(clusters(), D, L, prompt=False),
     "shared bottom": lambda: SharedBottom(fields(), 2),
@@ -108,6 +118,11 @@ MODELS = {
     "DropoutNet": lambda: DropoutNet(tower(), tower()),
     "MeLU": melu,
     "MeLU, all": lambda: melu(local="all", steps=2, second_order=False),
+    "RQ-VAE": lambda: RQVAE(G, dim=D, codewords=5, units=7),
+    "TIGER": lambda: TIGER(finish_words(random_codes(ITEMS - 1, 3, 2)), D, L),
+    "OneRec": lambda: OneRec(words(), 8, 3, L, weight=0.5),
+    "OneRec, each item alone": lambda: OneRec(words(), 8, 3, L, listwise=False),
+    "list reward": lambda: RewardModel(torch.rand(ITEMS, 5), dim=8),
 }
 
 
@@ -137,6 +152,7 @@ def batch(name, rows=10, seed=0):
         "features": torch.stack([ids(n) for n in FIELDS], 1),
         "labels": torch.randint(2, (rows, 2), generator=g).float().cumprod(1),
         "target": ids(ITEMS),
+        "list": ids(ITEMS, 3),
         "item": ids(ITEMS),
         "user": ids(5),
         "score": torch.randn(rows, generator=g),
@@ -144,11 +160,17 @@ def batch(name, rows=10, seed=0):
         "support_rating": torch.randint(1, 6, (rows, L), generator=g).float(),
         "query": ids(ITEMS, 3),
         "query_rating": torch.randint(1, 6, (rows, 3), generator=g).float(),
+        "vectors": torch.randn(rows, G, generator=g),
     }
-    if name.startswith("SASRec"):
+    if name.startswith(("SASRec", "TIGER")):
         history = history.flip(1)
         data |= {"history": history, "target": ids(ITEMS, L) * (history > 0)}
         data |= {"views": torch.stack([history, history.roll(1, 1), history], 1)}
+    if name.startswith("HSTU"):
+        history = history.flip(1)
+        data |= {"history": history, "target": ids(ITEMS, L) * (history > 0)}
+        data["time"] = torch.randint(1, 99, (rows, L), generator=g).cumsum(1)
+        data["asked"] = data["time"] + 5
     if name == "Meta-Embedding, tasks":
         data["features"] = torch.stack([ids(n, 2, 3) for n in FIELDS], -1)
         data["label"] = torch.randint(2, (rows, 2, 3), generator=g).float()

@@ -98,7 +98,7 @@ def test_a_name_in_code_counts_where_it_stands_first_and_not_if_it_is_everywhere
             "DIN",
             [part("a", code="fit_it DIN_x"), part("b", code="DIN_x")],
         ),
-        **{f"notebooks/{n}": (str(n), [part("c", code="fit_it")]) for n in range(9)},
+        **{f"notebooks/{n}": (str(n), [part("c", code="fit_it")]) for n in range(20)},
     }
     code = search.data(pages)["parts"][4]
     assert code[:3] == ("DIN_x", "", "")
@@ -107,7 +107,7 @@ def test_a_name_in_code_counts_where_it_stands_first_and_not_if_it_is_everywhere
 def test_pages_that_repeat_weigh_less_and_give_the_start_of_their_sections_alone():
     long = "字" * 2000
     pages = {
-        "notebooks/sequence/din": ("DIN", [part("a", long)]),
+        "notebooks/sequence/din": ("DIN", [part("a", long), part("小结", long)]),
         "book/teaching/weeks-1-to-6": ("weeks", [part("b", long)]),
         "book/teaching/exercises": ("all", [part("c"), part("d")]),
         "book/results": ("results", [part("e", long)]),
@@ -115,12 +115,12 @@ def test_pages_that_repeat_weigh_less_and_give_the_start_of_their_sections_alone
     found = search.data(pages)
     assert [weight for _, _, weight in found["pages"]] == [1, 0.4, 0.4, 0.8]
     _, anchors, _, texts, _, _ = found["parts"]
-    assert anchors == ("a", "b", "c", "e")
-    assert [len(text) for text in texts] == [2000, 100, 0, 100]
+    assert anchors == ("a", "小结", "b", "c", "e")
+    assert [len(text) for text in texts] == [2000, 53, 53, 0, 53]
 
 
 def test_an_opening_ends_with_a_whole_letter():
-    assert search.opening("a" + "字" * 200) == "a" + "字" * 99
+    assert search.opening("a" + "字" * 200) == "a" + "字" * 53
     assert search.opening("short") == "short"
 
 

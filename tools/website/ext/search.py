@@ -27,13 +27,14 @@ from tools.website.ext.bilingual import Block, Dot, Phrase
 HAN = re.compile(r"[\u3400-\u9fff]")
 # What a page counts for: one that explains before one that lists, or repeats.
 WEIGHTS = {"book/teaching/": 0.4, "book/glossary": 0.5, "book/index": 0.5, "book/": 0.8}
-EXERCISE = re.compile("练习|Exercise|参考|References")
+# sections that say again what the chapter explains elsewhere
+AGAIN = re.compile("(练习|Exercise|参考|References|小结|Summary|记号|Notation)")
 REPEATS = ("exercises", "solutions")  # pages made from the chapters
 BRIEF = ("book/teaching/", "book/results")  # pages of what chapters tell at length
-COMMON = 0.2  # share of the sections from which on a name in code says nothing
+COMMON = 0.1  # share of the sections from which on a name in code says nothing
 NAME = re.compile(r"\b(?=\w*[A-Z_])[A-Za-z][A-Za-z0-9_]{2,}")  # DIN, top_k
 LATIN = re.compile(r"[A-Za-z]{4,}")  # of what is cut off, the words that are new
-OPENING = 300  # bytes by which a section is found that repeats what others explain
+OPENING = 160  # bytes by which a section is found that repeats what others explain
 PAIRS = range(0x80, 0x800)  # the letters that take two bytes
 TEX = [  # of a formula, what can be typed: `\\mathcal{L}_{aux}` becomes L_aux
     (re.compile(r"\\(?:tag|text|textbf)\{([^{}]*)\}"), r" "),
@@ -200,7 +201,7 @@ def data(pages: dict[str, tuple[str, list[Part]]]) -> dict:
         known = set(dull)  # of a page, a name counts where it stands first
         for one in found:
             short = name.startswith(BRIEF) or (
-                name.startswith("notebooks/") and EXERCISE.match(one.heading)
+                name.startswith("notebooks/") and AGAIN.match(one.heading)
             )
             said = opening(one.text) if short else one.text
             names = one.code.split() + LATIN.findall(one.text[len(said) :].lower())

@@ -194,7 +194,8 @@ const bookSearch = (() => {
         scores.set(part, got);
       }
     }
-    const phrase = squeezed(query.replace(ASKING, " "));
+    const asking = squeezed(query.replace(ASKING, " "));
+    const phrase = asking.length > 1 ? asking : squeezed(query);  // 怎样读 is a title
     const whole = joined(query.replace(ASKING, " "));
     const concepts = index.concepts.filter(({ names }) => names.some((name) => whole.includes(name)));
     const ofPage = new Map();
