@@ -41,6 +41,8 @@ COLORS = {
     "division": GREEN,
     "ESMM": PURPLE,
     "ESMM-NS": PINK,
+    "ESCM2-IPS": BLUE,
+    "ESCM2-DR": GREEN,
     "product": PURPLE,  # ESMM's, in the chapter on AITM
     "AITM": WINE,
     "transfer only": PINK,

@@ -90,6 +90,7 @@ MEETINGS = [
     ["TWIN", "TWIN, independent", "everything", "everything, independent"],
     ["clicks only", "shared bottom", "ESMM-NS", "ESMM", "unclicked as 0"],
     ["shared bottom", "ESMM-NS", "ESMM", "unclicked as 0", "division"],
+    ["ESMM", "ESCM2-IPS", "ESCM2-DR"],
     ["single task", "shared bottom", "one gate", "MMoE", "CGC", "ML-MMoE", "PLE"],
     [
         "single, two levels",

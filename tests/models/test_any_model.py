@@ -24,6 +24,7 @@ from recsys_tutorial.models.dien import DIEN
 from recsys_tutorial.models.din import DIN, BaseModel, Dice, ItemEmbedding
 from recsys_tutorial.models.dropoutnet import DropoutNet, Inputs, Tower
 from recsys_tutorial.models.ebr import Retriever
+from recsys_tutorial.models.escm2 import ESCM2
 from recsys_tutorial.models.esmm import ESMM
 from recsys_tutorial.models.eta import ETA, HashSearch
 from recsys_tutorial.models.hstu import HSTU
@@ -119,6 +120,8 @@ MODELS = {
     "AITM, no transfer": lambda: AITM(fields(), 2, transfer=False),
     "ESMM": lambda: ESMM(fields()),
     "ESMM-NS": lambda: ESMM(fields(), fields()),
+    "ESCM2-IPS": lambda: ESCM2(fields()),
+    "ESCM2-DR": lambda: ESCM2(fields(), fields(), doubly_robust=True),
     "DeepFM": deepfm,
     "Meta-Embedding": lambda: MetaEmbedding(deepfm()),
     "DropoutNet": lambda: DropoutNet(tower(), tower()),

@@ -1,4 +1,4 @@
-"""Typical mistakes in Exercise 4 of the chapter on ESMM.
+"""Typical mistakes in Exercises 4 and 5 of the chapter on ESMM.
 
 What is wrong: (an answer, words of the message that it must meet).
 """
@@ -7,6 +7,16 @@ HEAD = """import torch
 import torch.nn.functional as F
 
 def chain_loss(logits, labels):"""
+
+RISK = """import torch
+import torch.nn.functional as F
+
+def label_risk(b, c, z, w):
+    said = c.sigmoid().detach()
+    error = F.binary_cross_entropy_with_logits(b, z, reduction="none")
+    guess = F.binary_cross_entropy_with_logits(b, said, reduction="none")
+    own = F.binary_cross_entropy_with_logits(c, z, reduction="none")
+"""
 
 WRONG = {
     "clicked rows alone": (
@@ -61,5 +71,32 @@ WRONG = {
     return loss.mean(0).sum()
 """,
         "stay in logarithms",
+    ),
+    "the guess is left out": (
+        RISK + "    return (w * error + w * own).mean()",
+        "guess every row",
+    ),
+    "the mean is over clicks": (
+        RISK
+        + "    total = guess + w * (error - guess) + w * own"
+        + "\n    return total.sum() / (w > 0).sum()",
+        "mean of all",
+    ),
+    "the guess stays where it is corrected": (
+        RISK + "    return (guess + w * error + w * own).mean()",
+        "error minus guess",
+    ),
+    "the correction has no weight": (
+        RISK + "    return (guess + (w > 0) * (error - guess) + w * own).mean()",
+        "error minus guess",
+    ),
+    "the guessed label is no constant": (
+        RISK.replace(".detach()", "")
+        + "    return (guess + w * (error - guess) + w * own).mean()",
+        "detach its label",
+    ),
+    "the imputation tower learns without weights": (
+        RISK + "    return (guess + w * (error - guess) + (w > 0) * own).mean()",
+        "own loss is off",
     ),
 }
