@@ -265,7 +265,7 @@ class DIN(BaseModel):
 
 
 def batch_l2(table, ids, counts):
-    """Eq. (6), one batch: the sum of |w_j|^2 / n_j over the ids j that occur in it."""
+    """Eq. (6), one batch: the sum of ``|w_j|^2 / n_j`` over the ids j in it."""
     present = ids.unique()
     norms = table[present].square().sum(1)  # row 0, padding, is zero
     return (norms / counts[present].clamp(min=1)).sum()

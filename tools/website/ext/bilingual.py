@@ -127,7 +127,8 @@ class SplitTitles(SphinxTransform):
         if not new or new in self.document.ids:
             return
         section["ids"][0] = new
-        self.document.ids[new] = self.document.ids.pop(old)
+        self.document.ids.pop(old, None)  # autodoc's own is known to the section alone
+        self.document.ids[new] = section
         for name, anchor in self.document.nameids.items():
             if anchor == old:
                 self.document.nameids[name] = new

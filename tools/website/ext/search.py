@@ -19,6 +19,7 @@ from typing import NamedTuple
 
 import opencc
 from docutils import nodes
+from sphinx import addnodes
 
 from tools.website import contents
 from tools.website.ext import terms
@@ -104,6 +105,9 @@ def leaves(node: nodes.Node, language: str) -> Iterator[nodes.Node]:
     """Give the pieces of text, code and formulas below a node, in their order."""
     skipped = nodes.section | nodes.raw | nodes.comment
     if isinstance(node, skipped) or foreign(node, language):
+        return
+    if isinstance(node, addnodes.desc):  # of the package, the names
+        yield from node.findall(addnodes.desc_name)
         return
     if isinstance(node, nodes.TextElement | nodes.math_block):
         yield node
