@@ -1,6 +1,6 @@
 """The pages on the package: Sphinx makes them from the docstrings.
 
-Of a class of results, a NamedTuple, the fields stand in the head of its entry; autodoc
+Of a class of results, a named tuple, the fields stand in the head of its entry; Sphinx
 would list them once more, each as "Alias for field number 0". Formulas stand between
 dollars in docstrings, as in the notebooks, where their source is shown.
 """
@@ -11,7 +11,7 @@ FORMULA = re.compile(r"\$([^$]+)\$")
 
 
 def leave_out_fields(app, what, name, found, skip, options) -> bool | None:
-    """On ``autodoc-skip-member``: a field of a NamedTuple says nothing of its own."""
+    """On ``autodoc-skip-member``: a field of a named tuple says nothing of its own."""
     said = getattr(found, "__doc__", None) or ""
     return True if said.startswith("Alias for field number") else None
 

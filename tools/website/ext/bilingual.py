@@ -127,7 +127,7 @@ class SplitTitles(SphinxTransform):
         if not new or new in self.document.ids:
             return
         section["ids"][0] = new
-        self.document.ids.pop(old, None)  # autodoc's own is known to the section alone
+        self.document.ids.pop(old, None)  # of a module: known to its section alone
         self.document.ids[new] = section
         for name, anchor in self.document.nameids.items():
             if anchor == old:
