@@ -19,6 +19,11 @@ DISTRIBUTIONS = packages_distributions()  # import -> its homes
 # Never asked for: Jupyter brings them. Without it, figures are of one kind, and a live
 # figure, which is an output of a cell, has no place.
 WITH_JUPYTER = {"matplotlib-inline", "ipython"}
+# In no extra: it asks for GPU wheels of half a gigabyte. The chapter on more than one
+# machine, which goes without it, tells how it is installed by hand.
+BY_HAND = {"torchrec"}
+
+MORE = WITH_JUPYTER | BY_HAND
 
 
 def canonical(name: str) -> str:
@@ -64,7 +69,7 @@ def undeclared(source: str, always: set[str], extras: set[str]) -> list[str]:
         if module in sys.stdlib_module_names or module == PACKAGE.name:
             continue
         homes = {canonical(d) for d in DISTRIBUTIONS.get(module, [module])}
-        if not homes & (always if at_once else always | extras | WITH_JUPYTER):
+        if not homes & (always if at_once else always | extras | MORE):
             slips.append(f"{module} of {'/'.join(sorted(homes))} is not declared")
     return slips
 
