@@ -35,6 +35,7 @@ from recsys_tutorial.models.mmoe import MMoE, SharedBottom
 from recsys_tutorial.models.onerec import OneRec, RewardModel
 from recsys_tutorial.models.pepnet import PEPNet
 from recsys_tutorial.models.ple import PLE
+from recsys_tutorial.models.ranker import Ranker, RankerInputs
 from recsys_tutorial.models.sasrec import SASRec
 from recsys_tutorial.models.sdim import SDIM
 from recsys_tutorial.models.semantic_ids import RQVAE, finish_words, random_codes
@@ -132,6 +133,7 @@ MODELS = {
     "OneRec": lambda: OneRec(words(), 8, 3, L, weight=0.5),
     "OneRec, each item alone": lambda: OneRec(words(), 8, 3, L, listwise=False),
     "list reward": lambda: RewardModel(torch.rand(ITEMS, 5), dim=8),
+    "ranker": lambda: Ranker(RankerInputs(items(True), FIELDS, 2)),
 }
 
 
@@ -173,6 +175,8 @@ def batch(name, rows=10, seed=0):
         "query": ids(ITEMS, 3),
         "query_rating": torch.randint(1, 6, (rows, 3), generator=g).float(),
         "vectors": torch.randn(rows, G, generator=g),
+        "liked": torch.randint(1, 3, (rows, L), generator=g) * (history > 0),
+        "fields": torch.stack([ids(n) for n in FIELDS], 1),
     }
     if name.startswith(("SASRec", "TIGER")):
         history = history.flip(1)
