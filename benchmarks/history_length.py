@@ -1,4 +1,4 @@
-"""What a long history costs at serving time, and what it is worth: six models.
+"""What a long history costs at serving time, and what it is worth: eight models.
 
 ``python -m benchmarks.history_length [--rounds 7] [--measure time auc]`` measures, for
 histories of 64 to 16,384 steps, the time of one request (one user, 100 candidates, one
@@ -6,17 +6,25 @@ thread), what has to be kept of a user between requests, and the AUC in the worl
 recurring interests; it writes the table that `recsys_tutorial.yardstick` reads. With
 ``--models`` the AUC is measured for these alone; all else stays as it is stored.
 
+All models are trained by one rule. On histories of 64 steps with each learning rate,
+until the validation AUC has not risen for eight epochs, or thirty are over; then on
+longer ones, from the weights that the shorter ones gave and at the rate that was best,
+until it has not risen for three. So a model that needs long to begin gets its time.
+
 A request is answered as a server would, not by ``model(batch)``, which repeats the user
 for each candidate: item embeddings, their projections and hash codes are tables made
 beforehand; DIEN reads the history once for all candidates; SIM's hard search looks into
 an index topic -> steps; ETA's codes are 64-bit words, compared by XOR and popcount;
+TWIN looks keys up that were made per item; SDIM has added the steps up by signature;
 MIMN reads the memory that it has written event by event. Before anything is timed,
 each answer is compared with that of ``model(batch)``.
 """
 
 import argparse
 import copy
+import math
 import platform
+from contextlib import suppress
 from datetime import date
 from functools import partial
 from pathlib import Path
@@ -25,6 +33,7 @@ from time import process_time
 
 import pandas as pd
 import torch
+import torch.nn.functional as F
 
 from recsys_tutorial import yardstick
 from recsys_tutorial.data.lifelong import cut_recent, recurring_interests, topic_table
@@ -34,7 +43,9 @@ from recsys_tutorial.models.dien import DIEN
 from recsys_tutorial.models.din import DIN, ItemEmbedding
 from recsys_tutorial.models.eta import HashSearch
 from recsys_tutorial.models.mimn import MIMN
+from recsys_tutorial.models.sdim import SDIM
 from recsys_tutorial.models.sim import SIM, HardSearch, SoftSearch, top_k
+from recsys_tutorial.models.twin import TWIN
 from recsys_tutorial.train import fit, parallel
 
 KEYS, COSTS = ["model", "length"], ["milliseconds", "bytes"]
@@ -42,8 +53,12 @@ LENGTHS = [64, 256, 1024, 4096, 16_384]
 WORLD = {"n_topics": 8, "n_items": 3}  # a small world, quickly learnt
 TOPICS = topic_table(**WORLD)  # (I, topics)
 DIM, RECENT, K, BITS, CANDIDATES = 8, 16, 16, 64, 100
-BATCH, EPOCHS, RATES, SEEDS = 128, 6, (0.01, 0.02), (0, 1, 2)
+BATCH, RATES, SEEDS = 128, (0.005, 0.01, 0.02), (0, 1, 2)
+FIRST, LATER = (30, 8), (10, 3)  # most epochs, and how many without a rise end it
 ROWS = {"train": 8000, "validation": 1000, "test": 3000}
+PARTS = dict(
+    zip(ROWS, torch.arange(sum(ROWS.values())).split(list(ROWS.values())), strict=True)
+)
 LONGEST = {"DIEN": 256, "MIMN": 256}  # to train on; step by step takes its time
 
 
@@ -56,6 +71,10 @@ def build(name, length):
         return DIEN(items, alpha=0.0)
     if name == "MIMN":
         return MIMN(items)
+    if name == "TWIN":
+        return TWIN(items, k=K)
+    if name == "SDIM":
+        return SDIM(items)
     search = {
         "SIM hard": lambda: HardSearch(TOPICS),
         "SIM soft": lambda: SoftSearch(D, scale=1 / length),
@@ -65,7 +84,7 @@ def build(name, length):
 
 
 def batch_of(name, long):
-    """The batch of a model from whole histories: SIM and ETA want them in two parts."""
+    """The batch of a model from whole histories: some want them in two parts."""
     if name in ("DIN", "DIEN", "MIMN"):
         return {"history": long}
     return cut_recent({"long": long}, RECENT)
@@ -88,6 +107,10 @@ class Server:
             self.targets = self.table @ model.search.target.weight.T  # W_a e
         if name == "ETA":
             self.codes = model.search.codes(self.table)  # (I, W)
+        if name == "TWIN":
+            self.keys = model.attention.keys(self.table)  # K W^h, (I, D)
+        if name == "SDIM":
+            self.signatures = model.hash.signatures(self.table)  # (I, R)
         self.topic = TOPICS.argmax(1)
 
     def keep(self, ids):
@@ -98,6 +121,8 @@ class Server:
             order = topic.argsort(stable=True)  # steps by topic, oldest first
             ends = torch.bincount(topic, minlength=TOPICS.shape[1]).cumsum(0)
             return ids, order, ends
+        if self.name == "SDIM":
+            return ids, self._buckets(ids[:-RECENT])
         return (ids,)
 
     def answer(self, kept, candidate):
@@ -109,6 +134,16 @@ class Server:
             return self._din(ids, e)
         if self.name == "DIEN":
             return self._dien(ids, e)
+        if self.name in ("TWIN", "SDIM"):
+            recent = self.table[ids[-RECENT:]].expand(len(e), -1, -1)  # (C, S, D)
+            real = torch.ones(recent.shape[:2], dtype=torch.bool)
+            lasting = (
+                self._twin(ids, e)
+                if self.name == "TWIN"
+                else (self._sdim(kept[1], candidate))
+            )
+            _, user = self.model.short(recent, e, real)
+            return self.model.head(torch.cat([lasting, user, e], 1)).squeeze(1)
         long = ids[:-RECENT]
         found, real = getattr(self, self.name.replace(" ", "_").lower())(
             long, candidate, kept
@@ -133,6 +168,36 @@ class Server:
         weights = self.model.attention(states, e, mask)
         path, _ = self.model.evolution(states, weights, mask)
         return self.model.head(torch.cat([path[:, -1], e], 1)).squeeze(1)
+
+    def _twin(self, ids, e):
+        long, attention = ids[:-RECENT], self.model.attention
+        H = attention.heads
+        q = attention.query(e).unflatten(1, (H, -1))  # (C, H, d)
+        keys = self.keys[long].unflatten(1, (H, -1))  # (L, H, d), looked up
+        alpha = torch.einsum("chd,lhd->chl", q, keys) / math.sqrt(q.shape[2])
+        best = alpha.topk(min(K, len(long)), dim=2).indices  # (C, H, K)
+        named = best.transpose(1, 2).flatten(1)  # (C, K H), in turn
+        again = (named.unsqueeze(2) == named.unsqueeze(1)).tril(-1).any(2)
+        turn = torch.arange(named.shape[1]) + again * named.shape[1]
+        first = turn.topk(best.shape[2], largest=False).indices
+        found = named.gather(1, first)  # (C, K), different ones
+        alpha = alpha.gather(2, found.unsqueeze(1).expand(-1, H, -1))
+        real = torch.ones_like(found, dtype=torch.bool)
+        return attention(alpha, self.table[long[found]], None, real)[1]
+
+    def _buckets(self, long):
+        """The sum of the steps under each signature, ``(R, 2 ** tau, D)``."""
+        own, steps = self.signatures[long], self.table[long]  # (L, R), (L, D)
+        R, n = own.shape[1], 2 ** len(self.model.hash.powers)
+        sums = steps.new_zeros(R, n, steps.shape[1])
+        for r in range(R):
+            sums[r].index_add_(0, own[:, r], steps)
+        return sums
+
+    def _sdim(self, buckets, candidate):
+        asked = self.signatures[candidate]  # (C, R)
+        sums = buckets[torch.arange(len(buckets)), asked]  # (C, R, D)
+        return F.normalize(sums, dim=2, eps=1e-6).mean(1)
 
     def sim_hard(self, long, candidate, kept):
         _, order, ends = kept
@@ -208,37 +273,72 @@ def predict(name, model, long, candidate):
     return torch.cat([model(batch) for batch in minibatches(data, 200)])
 
 
-def train(name, length, lr, seed):
-    """AUC of the best epoch by validation: on validation, on test, on longer pasts."""
-    total = sum(ROWS.values())
-    world = recurring_interests(total, length=1025, n_rare=4, seed=seed, **WORLD)
-    long, candidate, label = world["long"], world["candidate"], world["label"]
-    parts = dict(zip(ROWS, torch.arange(total).split(list(ROWS.values())), strict=True))
+class Enough(Exception):
+    """The AUC on validation rows rises no more."""
+
+
+def train(name, length, lr, seed, start=None):
+    """One stage: AUC of the best epoch on validation and test, and its weights."""
+    world = the_world(seed)
     torch.manual_seed(seed)
     model = build(name, length)
-    best = {"validation": 0.0}
+    if start is not None:
+        model.load_state_dict(start)
+    most, patience = FIRST if start is None else LATER
+    best, epochs = {"validation": 0.0, "epoch": 0}, iter(range(1, most + 1))
 
     def evaluate(model):
-        found = {}
-        for part in ("validation", "test"):
-            rows = parts[part]
-            p = predict(name, model, long[rows, -length:], candidate[rows])
-            found[part] = auc(label[rows], p)
-        if found["validation"] > best["validation"]:
-            best.update(found, weights=copy.deepcopy(model.state_dict()))
-        return found
+        epoch = next(epochs)
+        value = area(name, model, world, "validation", length)
+        if value > best["validation"]:
+            weights = copy.deepcopy(model.state_dict())
+            best.update(validation=value, epoch=epoch, weights=weights)
+        if epoch - best["epoch"] >= patience:
+            raise Enough
+        return {"validation": value}
 
-    rows = parts["train"]
-    data = batch_of(name, long[rows, -length:]) | {"candidate": candidate[rows]}
-    data["label"] = label[rows]
-    fit(
-        model, data, epochs=EPOCHS, batch_size=BATCH, lr=lr, seed=seed,
-        evaluate=evaluate, progress=False,
-    )  # fmt: skip
+    rows = PARTS["train"]
+    data = batch_of(name, world["long"][rows, -length:])
+    data |= {name: world[name][rows] for name in ("candidate", "label")}
+    with suppress(Enough):
+        fit(
+            model, data, epochs=most, batch_size=BATCH, lr=lr, seed=seed,
+            evaluate=evaluate, progress=False,
+        )  # fmt: skip
     model.load_state_dict(best["weights"])
-    return {"validation": best["validation"], length: best["test"]} | (
-        longer(name, model, length, seed) if length == longest(name) else {}
+    best["test"] = area(name, model.eval(), world, "test", length)
+    print(
+        f"{name:9} {length:5} lr {lr:g} seed {seed}: epoch {best['epoch']}, "
+        f"validation {best['validation']:.3f}, test {best['test']:.3f}",
+        flush=True,
     )
+    return best
+
+
+def further(name, lr, seed, first):
+    """All lengths of one seed, from what the shortest gave: test AUC of each."""
+    best, found = first, {LENGTHS[0]: first["test"]}
+    for length in LENGTHS[1:]:
+        if length <= longest(name):
+            best = train(name, length, lr, seed, best["weights"])
+            found[length] = best["test"]
+    model = build(name, longest(name))
+    model.load_state_dict(best["weights"])
+    return found | longer(name, model.eval(), longest(name), seed)
+
+
+def the_world(seed):
+    return recurring_interests(
+        sum(ROWS.values()), length=1025, n_rare=4, seed=seed, **WORLD
+    )
+
+
+@torch.no_grad()
+def area(name, model, world, part, length):
+    """AUC on one part of the rows."""
+    rows = PARTS[part]
+    p = predict(name, model, world["long"][rows, -length:], world["candidate"][rows])
+    return auc(world["label"][rows], p)
 
 
 @torch.no_grad()
@@ -261,24 +361,25 @@ def longest(name):
 
 def worth(names):
     """AUC by model and length: mean and 95 % interval over seeds and their worlds."""
-    calls = [(n, 64, lr, SEEDS[0]) for n in names for lr in RATES]
-    rates = {}
-    for (name, _, lr, _), found in zip(calls, run(calls), strict=True):
-        rates.setdefault(name, []).append((found["validation"], lr))
-    rates = {name: max(tried)[1] for name, tried in rates.items()}
+    calls = [(n, LENGTHS[0], lr, seed) for n in names for lr in RATES for seed in SEEDS]
+    first = dict(zip(calls, run(train, calls), strict=True))
+    rates = {
+        name: max(
+            RATES,
+            key=lambda lr, name=name: sum(
+                first[name, LENGTHS[0], lr, seed]["validation"] for seed in SEEDS
+            ),
+        )
+        for name in names
+    }
     print("rates chosen on validation:", rates)
-    lengths = [n for n in LENGTHS if n <= 1024]
     calls = [
-        (name, length, rates[name], seed)
-        for length in lengths
+        (name, rates[name], seed, first[name, LENGTHS[0], rates[name], seed])
         for name in names
         for seed in SEEDS
-        if length <= longest(name)
     ]
     found = {}
-    for (name, length, _, _), result in zip(calls, run(calls), strict=True):
-        result.pop("validation")
-        print(name, length, {k: round(v, 4) for k, v in result.items()}, flush=True)
+    for (name, *_), result in zip(calls, run(further, calls), strict=True):
         for tested, value in result.items():
             found.setdefault((name, tested), []).append(value)
     rows = []
@@ -289,8 +390,8 @@ def worth(names):
     return pd.DataFrame(rows, columns=columns)
 
 
-def run(calls):
-    return parallel([partial(train, *call) for call in calls])
+def run(work, calls):
+    return parallel([partial(work, *call) for call in calls])
 
 
 def main():

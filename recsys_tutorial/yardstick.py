@@ -1,4 +1,4 @@
-"""What a long history costs and what it is worth: the table three chapters share.
+"""What a long history costs and what it is worth: the table that chapters share.
 
 ``benchmarks/history_length.py`` measures it and says how; here it is read and drawn.
 """
@@ -12,7 +12,7 @@ from matplotlib.axes import Axes
 from recsys_tutorial import plots
 
 PATH = Path(__file__).with_suffix(".csv")
-MODELS = ["DIN", "DIEN", "MIMN", "SIM hard", "SIM soft", "ETA"]
+MODELS = ["DIN", "DIEN", "MIMN", "SIM hard", "SIM soft", "ETA", "TWIN", "SDIM"]
 UNITS = {
     "milliseconds": "milliseconds per request",
     "bytes": "bytes kept per user",
@@ -31,8 +31,7 @@ def load_yardstick(path: Path = PATH) -> pd.DataFrame:
         in the world of recurring interests, mean of three seeds, each with a world of
         its own, with the 95 % interval ``auc_low``, ``auc_high``, cut at 0 and 1; and
         ``trained_on``, the length of the histories in training, where that is less.
-        After six epochs DIEN and MIMN have not learnt this task: their AUC says nothing
-        of what they could do. ``attrs["run"]`` names date, machine and versions.
+        ``attrs["run"]`` names date, machine and versions.
     """
     with Path(path).open() as file:
         run = file.readline().lstrip("# ").strip()

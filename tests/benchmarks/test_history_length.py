@@ -2,6 +2,8 @@ import shutil
 import sys
 
 import pandas as pd
+import pytest
+import torch
 
 from benchmarks import history_length
 from recsys_tutorial import yardstick
@@ -35,11 +37,40 @@ def test_a_run_of_some_models_leaves_the_others_as_they_are_stored(
 def test_an_interval_covers_the_worlds_and_stays_within_its_bounds(monkeypatch):
     aucs = {0: 0.5, 1: 0.7, 2: 0.95}
 
-    def run(calls):
-        return [{"validation": 0.9, length: aucs[seed]} for _, length, _, seed in calls]
+    def run(work, calls):
+        if work is history_length.train:
+            return [{"validation": lr, "weights": None} for _, _, lr, _ in calls]
+        assert {lr for _, lr, _, _ in calls} == {max(history_length.RATES)}
+        return [{64: aucs[seed], 1024: aucs[seed]} for _, _, seed, _ in calls]
 
     monkeypatch.setattr(history_length, "run", run)
     table = history_length.worth(["DIEN"])
-    assert table["length"].tolist() == [64, 256]
+    assert table["length"].tolist() == [64, 1024]
+    assert table["trained_on"].tolist() == [64, 256]
     assert (table["auc_low"] > 0.1).all()
     assert (table["auc_high"] == 1).all()  # 1.27 by Student's t
+
+
+def test_training_goes_on_from_the_weights_given_and_ends_when_nothing_rises(
+    monkeypatch,
+):
+    monkeypatch.setattr(
+        history_length, "ROWS", {"train": 200, "validation": 200, "test": 200}
+    )
+    parts = torch.arange(600).split(200)
+    parts = dict(zip(history_length.ROWS, parts, strict=True))
+    monkeypatch.setattr(history_length, "PARTS", parts)
+    first = history_length.train("SDIM", 64, 0.01, 0)
+    assert 1 <= first["epoch"] <= history_length.FIRST[0]
+    monkeypatch.setattr(history_length, "LATER", (1, 1))
+    then = history_length.train("SDIM", 256, 1e-12, 0, first["weights"])
+    for name, weight in first["weights"].items():
+        torch.testing.assert_close(then["weights"][name], weight)
+
+
+@pytest.mark.parametrize("name", yardstick.MODELS)
+def test_a_server_answers_as_the_model_does(name):
+    torch.manual_seed(0)
+    server = history_length.Server(name, history_length.build(name, 64))
+    ids = torch.randint(1, len(history_length.TOPICS), (64,))
+    history_length.check(server, ids)
