@@ -40,6 +40,7 @@ class NextItems(NamedTuple):
     validation: Requests
     test: Requests
     epochs: dict[str, int]  # of each model
+    batch: dict[str, int]  # rows of a step
     told: pd.Series  # what was counted on the way
 
 
@@ -101,24 +102,26 @@ def next_items(
                 f"history; expected at least {FEWEST_REQUESTS} of {FEWEST_USERS}, to "
                 "judge a model by"
             )
-    steps = budget(4_000_000, quick=200_000)
+    steps = budget(3_400_000, quick=200_000)
     table = windows(past, length, max(1, steps // 2 // length))
     pairs = _pairs(past, n_items, length, seed)
     later = _pairs(before, n_items, length, seed, start) if pairs else None
-    epochs = {"SASRec": int(np.clip(steps / table["history"].numel(), 2, 40))}
+    epochs = {"SASRec": int(np.clip(steps / table["history"].numel(), 2, 100))}
+    batch = {"SASRec": int(np.clip(len(table["history"]) / 12, 16, 128))}
     if later is None:
         pairs = None
     if pairs:
         steps = budget(30_000_000, quick=500_000)
         pairs = _some(pairs, max(100, steps // 2 // length), seed)
         later = _some(later, 20_000, seed)
-        epochs["DIN"] = int(np.clip(steps / len(pairs["label"]) / length, 1, 4))
+        epochs["DIN"] = int(np.clip(steps / len(pairs["label"]) / length, 1, 8))
+        batch["DIN"] = _batch(len(pairs["label"]))
     told = {
         "training ends": str(pd.to_datetime(start, unit="s")),
         "test begins": str(pd.to_datetime(end, unit="s")),
         "events to train on": len(past),
         "items to choose from": n_items - 1,
-        "events of the test time whose item is new": f"{unknown:.1%}",
+        "test events whose item no model knows": f"{unknown:.1%}",
         "longest history": length,
         "may an item come again": "yes" if returns else "no",
         "test requests": len(test.target),
@@ -136,6 +139,7 @@ def next_items(
         validation=validation,
         test=test,
         epochs=epochs,
+        batch=batch,
         told=pd.Series(told, name="road A").astype(object),
     )
 
@@ -171,6 +175,7 @@ class LabelRows(NamedTuple):
     test: dict[str, Tensor]
     users: np.ndarray  # (N,), whose the test rows are; without users, each its own
     epochs: int
+    batch: int  # rows of a step
     told: pd.Series  # column -> what it has become, or why it is left out
 
 
@@ -232,7 +237,8 @@ def label_rows(
                     f"{label} is {share:g} in all {len(frame)} {name} rows; expected "
                     "zeros and ones"
                 )
-    leave_out = dict.fromkeys([*labels, *leave_out], "left out by choice")
+    leave_out = dict.fromkeys(leave_out, "left out by choice")
+    leave_out |= dict.fromkeys(labels, "a label")
     names = [name for name in (user, item) if name is not None]
     while True:
         encoder = RowEncoder(frames[0], leave_out, names, time, form)
@@ -252,7 +258,13 @@ def label_rows(
     told |= encoder.dropped | leave_out
     epochs = int(np.clip(budget(600_000, quick=20_000) / len(frames[0]), 2, 20))
     told = pd.Series(told, name="road B").astype(object)
-    return LabelRows(encoder, *data, who, epochs, told)
+    batch = _batch(len(frames[0]))
+    return LabelRows(encoder, *data, who, epochs, batch, told)
+
+
+def _batch(n_rows: int) -> int:
+    """Rows of a step: a hundred steps an epoch, unless that makes them too small."""
+    return int(np.clip(n_rows / 100, 64, 1024))
 
 
 def _tell_too_much(features, answers, labels, encoder, too_much, time) -> dict:
