@@ -105,7 +105,7 @@ def _mostly(read: pd.Series) -> bool:
 
 
 def _dates(values: pd.Series, form: str | None) -> pd.Series:
-    """Dates of text in this form, or in ISO 8601; NaT for what is not in it."""
+    """Dates of text in this form, or in ISO 8601; what is not in it is missing."""
     text = values.astype(str).str.strip()
     if form is None:
         form, text = "ISO8601", text.str.replace(r" ?(UTC|GMT)$", "Z", regex=True)
@@ -269,7 +269,8 @@ def read_labels(rows: pd.DataFrame, labels) -> pd.DataFrame:
     told = {name: _label(rows[name], yes) for name, yes in wanted.items()}
     names = list(told)
     for before, name in pairwise(names):
-        told[name] = told[name].mask(told[name].isna() & (told[before] == 0), 0)
+        no = (told[before] == 0).fillna(False).astype(bool)
+        told[name] = told[name].mask(told[name].isna() & no, 0)
     for name, values in told.items():
         if values.dropna().nunique() < 2:
             only = values.dropna().iloc[0] if values.notna().any() else "missing"

@@ -217,8 +217,9 @@ def cut_rows(
     if positive("n_rows", n_rows) < 10:
         raise ValueError(f"n_rows is {n_rows}; expected at least 10")
     if seconds is not None:
+        time = torch.from_numpy(np.array(seconds, dtype=np.int64))  # a copy
         try:
-            return split_by_time(torch.as_tensor(np.asarray(seconds, dtype=np.int64)))
+            return split_by_time(time)
         except ValueError:  # one day, say
             pass
     rest, test = split_rows(n_rows, 0.2, seed)
@@ -251,7 +252,7 @@ def tell_tales(
         Name of the field -> AUC, the highest first.
     """
     found = {}
-    mean = float(labels[train].mean())
+    mean = float(labels[train].float().mean())
     for column, field in enumerate(fields):
         own = ids[train, column]
         count = own.bincount(minlength=len(field.labels))

@@ -166,7 +166,7 @@ def _encodings(start: bytes) -> list[str]:
     if mark:
         return [mark]
     runs = re.findall(rb"[\x80-\xff]+", start)
-    lonely = sum(len(run) == 1 for run in runs) > len(runs) / 2  # as in Amélie
+    lonely = sum(len(run) == 1 for run in runs) > len(runs) / 2  # as in French
     return [x for x in ENCODINGS if not (lonely and x == "gb18030")]
 
 
