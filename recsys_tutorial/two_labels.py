@@ -54,7 +54,7 @@ class FieldRegression(nn.Module):
         shape = len(features), len(self.weights.table)
         table = csr_matrix((np.ones(known.sum()), columns[known], starts), shape)
         for task in range(self.n_tasks):
-            regression = LogisticRegression(C=strength, max_iter=100)
+            regression = LogisticRegression(C=strength, max_iter=1000)
             regression.fit(table, labels[:, task].numpy())
             with torch.no_grad():
                 self.weights.table[:, task] = torch.tensor(regression.coef_[0])

@@ -24,7 +24,7 @@ def test_it_is_the_regression_of_one_hot_columns(data):
     model = FieldRegression([4, 4, 4], 2).fit_rows(**data)
     hot = torch.nn.functional.one_hot(data["features"], 4)[:, :, 1:].flatten(1)
     for task in range(2):
-        slow = LogisticRegression(C=0.1, max_iter=100)
+        slow = LogisticRegression(C=0.1, max_iter=1000)
         slow.fit(hot.numpy(), data["labels"][:, task].numpy())
         p = probabilities(model, data["features"])[:, task]
         assert np.allclose(p, slow.predict_proba(hot.numpy())[:, 1], atol=1e-4)
