@@ -123,9 +123,23 @@ def test_items_of_the_past_are_no_answer_where_nothing_returns(events):
     assert len(again.target) > len(late.target)
 
 
+def test_what_happens_at_one_moment_is_not_yet_seen():
+    toy = pd.DataFrame({"user": 1, "item": [1, 2, 3], "time": [10, 20, 20]})
+    late = requests_between(toy, 4, 3, start=20)
+    assert late.batch["history"].tolist() == [[0, 0, 1], [0, 0, 1]]
+    assert late.seen.int().tolist() == [[0, 1, 0, 0], [0, 1, 0, 0]]
+
+
 def test_requests_are_of_the_period_the_latest_and_not_too_many(events):
     some = requests_between(events, 20, 10, 100, 150, returns=True, per_user=2)
     assert torch.bincount(some.user).max() <= 2
+    last = requests_between(events, 20, 10, 100, returns=True, per_user=1)
+    latest = events.groupby("user")["item"].last()
+    assert last.target.tolist() == latest[last.user.tolist()].tolist()
+    every = requests_between(events, 20, 10, 100, 150, returns=True, per_user=1000)
+    first = events.groupby("user")["time"].transform("min")
+    asked = events["time"].between(100, 149) & (events["time"] > first)
+    assert len(every.target) == asked.sum()
     few = requests_between(events, 20, 10, 100, returns=True, most=7)
     assert len(few.target) == 7
     with pytest.raises(ValueError, match="no event of the period"):

@@ -61,7 +61,8 @@ def read_table(
     Returns
     -------
     Table
-        Spaces around names are gone; a cell that is empty, NULL or NaN is missing.
+        Spaces around names are gone; a cell that is empty, NULL or NaN is missing, and
+        so is an infinite number.
 
     Raises
     ------
@@ -143,6 +144,8 @@ def _numbers(values: pd.Series, comma: bool) -> pd.Series:
         return values.str.lower().map({"true": 1, "false": 0})
     values = values.where(~values.isin(NO_NUMBER)) if len(some) else values
     numbers = pd.to_numeric(values, errors="coerce")
+    numbers = numbers.where(~numbers.isin([float("inf"), -float("inf")]))
+    values = values.where(~values.str.lower().isin(["inf", "-inf", "infinity"]))
     odd = numbers.isna() & values.notna()
     return numbers if values.notna().any() and not odd.any() else values
 

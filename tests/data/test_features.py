@@ -138,3 +138,4 @@ def test_what_was_written_afterwards_gives_itself_away(rows):
     assert found.index[0] in ("paid", "vip")
     assert found["paid"] > 0.98
     assert 0.2 < found["city"] < 0.8
+    assert found["note"] == 0.5  # ids of the training rows alone

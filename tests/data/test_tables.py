@@ -85,6 +85,12 @@ def test_a_comma_is_a_point_between_semicolons_alone(written):
     assert rows["b"].tolist() == ["3,5", "4,5"]
 
 
+def test_an_infinite_number_is_missing(written):
+    rows = read_table(written("a,b\n1,inf\n2,3\n4,-Inf\n"), ["a"]).rows
+    assert rows["b"].isna().tolist() == [True, False, True]
+    assert rows["b"].iloc[1] == 3
+
+
 def test_truth_values_are_numbers(written):
     rows = read_table(written("a,b\n1,True\n2,False\n3,\n"), ["a"]).rows
     assert rows["b"].tolist()[:2] == [1, 0]
