@@ -277,7 +277,8 @@ def read_labels(rows: pd.DataFrame, labels) -> pd.DataFrame:
             raise ValueError(
                 f"{name} is {only} in all rows; expected zeros and ones: a log of "
                 "clicks alone has no label, rows that were shown and not clicked are "
-                "needed, too"
+                "needed, too; of other numbers, say which are 1, "
+                f"{{{name!r}: lambda s: s >= 4}}"
             )
     return pd.DataFrame(told)
 
