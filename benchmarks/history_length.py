@@ -122,7 +122,7 @@ class Server:
             ends = torch.bincount(topic, minlength=TOPICS.shape[1]).cumsum(0)
             return ids, order, ends
         if self.name == "SDIM":
-            return ids, self._buckets(ids[:-RECENT])
+            return ids[-RECENT:], self._buckets(ids[:-RECENT])
         return (ids,)
 
     def answer(self, kept, candidate):
