@@ -67,8 +67,7 @@ def load_checkpoint(folder: str | Path, parts: dict[str, Any]) -> int:
     if told["processes"] != world:
         raise ValueError(
             f"the checkpoint is of {told['processes']} processes, this run has "
-            f"{world}: start as many, or keep it with torch.distributed.checkpoint, "
-            "which can cut it anew"
+            f"{world}: start as many, or join the rows and cut them anew"
         )
     kept = torch.load(folder / _name(told["step"], rank), weights_only=True)
     for name, part in parts.items():
