@@ -27,7 +27,13 @@ from tools.website.ext.bilingual import Block, Dot, Phrase
 
 HAN = re.compile(r"[\u3400-\u9fff]")
 # What a page counts for: one that explains before one that lists, or repeats.
-WEIGHTS = {"book/teaching/": 0.4, "book/glossary": 0.5, "book/index": 0.5, "book/": 0.8}
+WEIGHTS = {
+    "book/teaching/": 0.4,
+    "book/api": 0.3,
+    "book/glossary": 0.5,
+    "book/index": 0.5,
+    "book/": 0.8,
+}
 # sections that say again what the chapter explains elsewhere
 AGAIN = re.compile("(练习|Exercise|参考|References|小结|Summary|记号|Notation)")
 REPEATS = ("exercises", "solutions")  # pages made from the chapters
