@@ -213,7 +213,7 @@ def test_files_of_one_name_are_told_apart(package, notebook, tmp_path):
 NO_NUMBERS = {
     *("IPython", "matplotlib", "tqdm", "pooch", "joblib", "cloudpickle", "safetensors"),
     *("matplotlib_inline", "pyarrow", "requests"),
-    # a service; what runs in it is compared with PyTorch's own numbers, as torchrec is
+    # services and shards, whose numbers are compared with those of plain PyTorch
     *("fastapi", "httpx", "onnx", "onnxruntime", "prometheus_client", "pydantic"),
     *("torchrec", "uvicorn"),
 }
