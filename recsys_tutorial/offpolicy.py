@@ -9,8 +9,9 @@ import numpy as np
 def replay(rewards, matches) -> float:
     """The mean reward of the rows in which the new policy had chosen the same.
 
-    Right on average only if the log chose by lot, each action as often as any other,
-    whoever came. After Li et al. 2011.
+    Right on average if the log chose by lot, each action as often as any other, whoever
+    came; else only where chance and reward happen not to go together. After Li et al.
+    2011.
 
     Parameters
     ----------
